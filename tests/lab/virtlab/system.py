@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's only door to the machine's programs and processes."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from .settings import LabError
+
+T = TypeVar("T")
+
+
+def run(command: list[str], *, stdin: bytes | None = None, cwd: str | None = None) -> str:
+    """The command's stdout; LabError with its stderr when it fails."""
+    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd)
+    if done.returncode:
+        raise LabError(f"{' '.join(command)}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode(errors="replace")
+
+
+def wait_for(what: str, probe: Callable[[], T | None], seconds: float, pause: float = 0.05) -> T:
+    """Ask again and again until the probe gives something true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise LabError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(pause)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def command_line(pid: int) -> str:
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def processes_naming(word: str) -> list[int]:
+    """Every process whose command line has this word: a killed lab leaves no other trace of its containers."""
+    pids = (int(entry.name) for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in pids if pid != os.getpid() and word in command_line(pid)]
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    wait_for(f"the end of process {pid}", lambda: not alive(pid), 20)
+
+
+def alive(pid: int) -> bool:
+    try:
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return status != "Z"
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr: stdout is for results."""
+    print(f"lab: {text}", file=sys.stderr, flush=True)
