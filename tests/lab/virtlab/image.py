@@ -23,6 +23,18 @@ PACKAGES = (
     " libpam-systemd polkitd iputils-ping tcpdump netcat-openbsd busybox-static"
 ).split()
 
+# A container sees its devices read-only, and libvirt sets a bridge port's isolation through sysfs.
+SYSFS_UNIT = """\
+[Unit]
+Description=Links of this machine writable in sysfs
+Before=libvirtd.service
+[Service]
+Type=oneshot
+ExecStart=/bin/mount -o remount,rw /sys/devices
+[Install]
+WantedBy=multi-user.target
+"""
+
 # In the order in which they have to be loaded.
 GUEST_MODULES = (
     "virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover virtio_net"
@@ -144,7 +156,8 @@ def _prepare(tree: pathlib.Path) -> None:
         conf.write('cgroup_controllers = []\nuser = "root"\ngroup = "root"\n')
     for package_cache in (tree / "var/cache/apt/archives").glob("*.deb"):
         package_cache.unlink()
-    units = ["systemd-networkd", "ssh", "libvirtd", "libvirtd.socket"]
+    (tree / "etc/systemd/system/lab-sysfs.service").write_text(SYSFS_UNIT)
+    units = ["lab-sysfs", "systemd-networkd", "ssh", "libvirtd", "libvirtd.socket"]
     run(["systemctl", f"--root={tree}", "--quiet", "enable", *units])
     timers = ["apt-daily.timer", "apt-daily-upgrade.timer", "systemd-networkd-wait-online.service", "libvirt-guests"]
     run(["systemctl", f"--root={tree}", "--quiet", "mask", *timers])

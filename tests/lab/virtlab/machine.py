@@ -53,6 +53,7 @@ class Machine:
             layers = f"lowerdir={tree},upperdir={self.folder}/upper,workdir={self.folder}/work"
             run(["mount", "-t", "overlay", "-o", layers, "virtnet-lab", str(self.root)])
         self._configure()
+        self.kill()  # what a machine that died by itself has left
         bridge = "out0" if self.role == "outside" else "lan0"
         extra = ["--network-veth-extra=router-out:out0"] if self.role == "router" else []
         command = [
@@ -90,12 +91,14 @@ class Machine:
         run(["rm", "-rf", str(self.folder)])
 
     def kill(self) -> None:
-        """The loop that boots it first, else it boots again."""
+        """The loop that boots it first, else it boots again; then its cables, which the kernel would take off later."""
         for pid in processes_naming(f"--directory={self.root} "):
             if command_line(pid).startswith("sh "):
                 kill(pid)
         for pid in self._nspawn():
             kill(pid)  # the container's own processes die with it
+        for link in self._cables():
+            subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL)
 
     def reboot(self) -> None:
         before = self.leader()
@@ -113,6 +116,9 @@ class Machine:
                 if inner and alive(inner[0]) and os.path.exists(f"/proc/{inner[0]}/root/run/systemd/system"):
                     return inner[0]
         return None
+
+    def _cables(self) -> list[str]:
+        return [f"vb-{self.name}"] + (["router-out"] if self.role == "router" else [])
 
     def _nspawn(self) -> list[int]:
         pids = processes_naming(f"--directory={self.root} ")

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one pipeline of every module: params > desired > observed > plan > apply > verify > result.
+
+The only reader of check mode: it returns the plan, which the real run executes as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .errors import NotTaken, RollbackFailed, VirtnetError
+from .plan import Plan
+
+Params = typing.Mapping[str, typing.Any]
+
+
+class Domain(typing.Protocol):
+    """What a domain brings: one function a room, with the same signatures in each domain."""
+
+    def connect(self, params: Params) -> contextlib.AbstractContextManager[typing.Any]: ...
+    def desired(self, params: Params) -> typing.Any: ...
+    def observe(self, driver: typing.Any, desired: typing.Any) -> typing.Any: ...
+    def plan(self, desired: typing.Any, observed: typing.Any) -> Plan: ...
+    def apply(self, driver: typing.Any, plan: Plan) -> None: ...
+    def restore(self, plan: Plan) -> typing.Any: ...
+    def result(self, plan: Plan, observed: typing.Any) -> dict[str, typing.Any]: ...
+
+
+def manage(domain: Domain, **arguments: typing.Any) -> None:
+    """Run a module that makes things so."""
+    module = AnsibleModule(supports_check_mode=True, **arguments)
+    try:
+        module.exit_json(**reconcile(domain, module.params, dry=module.check_mode))
+    except VirtnetError as error:
+        module.fail_json(msg=str(error), **error.facts)
+
+
+def inform(gather: typing.Callable[[Params], dict[str, typing.Any]], **arguments: typing.Any) -> None:
+    """Run a module that only looks."""
+    module = AnsibleModule(supports_check_mode=True, **arguments)
+    try:
+        module.exit_json(changed=False, **gather(module.params))
+    except VirtnetError as error:
+        module.fail_json(msg=str(error), **error.facts)
+
+
+def reconcile(domain: Domain, params: Params, dry: bool) -> dict[str, typing.Any]:
+    """Make it so, or say what would be done; the same plan either way."""
+    desired = domain.desired(params)
+    with domain.connect(params) as driver:
+        observed = domain.observe(driver, desired)
+        plan = domain.plan(desired, observed)
+        if dry or not plan.changed:
+            return domain.result(plan, None)
+        try:
+            domain.apply(driver, plan)
+            observed = domain.observe(driver, desired)
+            _verify(domain.plan(desired, observed))
+        except VirtnetError as error:
+            _put_back(domain, driver, plan, error)
+        return domain.result(plan, observed)
+
+
+def _verify(again: Plan) -> None:
+    """What was planned is done when planning once more finds nothing."""
+    if again.changed:
+        left = [f"{item.subject}: {', '.join(step.action or step.verb for step in item.steps)}" for item in again.items if item.steps]
+        fields = [f"{item.subject}: {field}" for item in again.items for field in item.facts.get("differing", ())]
+        what = f"these did not take: {'; '.join(fields)}" if fields else f"still to do would be {'; '.join(left)}"
+        raise NotTaken(f"the changes were made without an error, but {what}")
+
+
+def _put_back(domain: Domain, driver: typing.Any, plan: Plan, cause: VirtnetError) -> typing.NoReturn:
+    before = domain.restore(plan)
+    try:
+        driver.reconnect()
+        repair = domain.plan(before, domain.observe(driver, before))
+        domain.apply(driver, repair)
+        left = domain.plan(before, domain.observe(driver, before))
+        if left.changed:
+            raise NotTaken(", ".join(f"{step.subject}: {step.action or step.verb}" for step in left.steps))
+    except VirtnetError as error:
+        raise RollbackFailed(
+            f"{cause}. Putting back what was there before failed as well: {error}. Look at the host, then run again",
+            rolled_back=False,
+            **cause.facts,
+        ) from error
+    raise type(cause)(f"{cause}. What was there before is back", rolled_back=True, **cause.facts) from cause

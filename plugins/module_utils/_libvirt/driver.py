@@ -1,0 +1,216 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only importer of libvirt: plain values in and out, one connection a call."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import time
+import typing
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from .._core.errors import ConnectionLost, MissingError, SystemFailure, VirtnetError
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None
+
+RECONNECT_SECONDS = 20
+_METADATA_LIVE_SINCE = 9007000  # virNetworkSetMetadata came with libvirt 9.7.0
+
+COMMANDS = {"modify": 1, "delete": 2, "add": 3}
+# virNetworkUpdateSection
+SECTIONS = {
+    "ip-dhcp-host": 4,
+    "ip-dhcp-range": 5,
+    "forward-interface": 7,
+    "portgroup": 9,
+    "dns-host": 10,
+    "dns-txt": 11,
+    "dns-srv": 12,
+}
+_LIVE = 1
+_METADATA = {"description": 0, "title": 1, "element": 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A network in libvirt's list."""
+
+    name: str
+    active: bool
+    persistent: bool
+    autostart: bool
+
+
+@contextlib.contextmanager
+def connect(uri: str) -> Iterator[Driver]:
+    """A connection for as long as the block lasts."""
+    if libvirt is None:
+        raise MissingError(
+            f"the Python bindings of libvirt are missing for {sys.executable}:"
+            " install the package python3-libvirt on this host (Debian, Ubuntu, EL)"
+        )
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)  # else each error is printed as well
+    driver = Driver(uri)
+    try:
+        yield driver
+    finally:
+        driver.close()
+
+
+class Driver:
+    """libvirtd, as far as networks go."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._networks: dict[str, typing.Any] = {}
+        self._connection = self._open()
+
+    @property
+    def local(self) -> bool:
+        """Whether libvirtd runs on this very host."""
+        return not urlsplit(self.uri).hostname
+
+    @property
+    def metadata_live(self) -> bool:
+        with _errors("asking libvirt's version"):
+            return hasattr(libvirt.virNetwork, "setMetadata") and self._connection.getLibVersion() >= _METADATA_LIVE_SINCE
+
+    def reconnect(self) -> None:
+        """Connect anew where the connection broke; libvirtd may need a moment to be back."""
+        with contextlib.suppress(libvirt.libvirtError):
+            if self._connection.isAlive() and self._connection.getLibVersion():
+                return
+        self.close()
+        deadline = time.monotonic() + RECONNECT_SECONDS
+        while True:
+            try:
+                self._connection = self._open()
+                return
+            except VirtnetError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+
+    def close(self) -> None:
+        self._networks = {}
+        with contextlib.suppress(libvirt.libvirtError):
+            self._connection.close()
+
+    # Reading
+
+    def networks(self) -> list[Entry]:
+        """All networks; four calls, however many there are."""
+        with _errors("listing networks"):
+            every = self._connection.listAllNetworks(0)
+            active, persistent, autostart = (
+                {network.name() for network in self._connection.listAllNetworks(flag)} for flag in (2, 4, 16)
+            )
+        self._networks = {network.name(): network for network in every}
+        return [Entry(name, name in active, name in persistent, name in autostart) for name in sorted(self._networks)]
+
+    def network_xml(self, name: str, inactive: bool) -> str | None:
+        """None where the network went away since it was listed."""
+        with _errors(f"reading network {name}"):
+            try:
+                return typing.cast(str, self._networks[name].XMLDesc(1 if inactive else 0))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_NO_NETWORK:
+                    return None
+                raise
+
+    def ports_xml(self, name: str) -> list[str]:
+        with _errors(f"reading the ports of network {name}"):
+            return [port.XMLDesc(0) for port in self._networks[name].listAllPorts(0)]
+
+    def leases(self, name: str) -> list[dict[str, typing.Any]]:
+        with _errors(f"reading the leases of network {name}"):
+            return typing.cast("list[dict[str, typing.Any]]", self._networks[name].DHCPLeases(None, 0))
+
+    def running_domains_xml(self) -> list[str]:
+        with _errors("reading the running guests"):
+            found = []
+            for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+                try:
+                    found.append(domain.XMLDesc(0))
+                except libvirt.libvirtError as error:  # it ended since it was listed
+                    if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                        raise
+            return found
+
+    # Changing
+
+    def define(self, name: str, xml: str) -> None:
+        with _errors(f"defining network {name}"):
+            self._networks[name] = self._connection.networkDefineXML(xml)
+
+    def undefine(self, name: str) -> None:
+        with _errors(f"removing network {name}"):
+            self._networks[name].undefine()
+
+    def start(self, name: str) -> None:
+        with _errors(f"starting network {name}"):
+            self._networks[name].create()
+
+    def start_as(self, name: str, xml: str) -> None:
+        """Start it with this XML, whatever its config says."""
+        with _errors(f"starting network {name}"):
+            self._networks[name] = self._connection.networkCreateXML(xml)
+
+    def stop(self, name: str) -> None:
+        with _errors(f"stopping network {name}"):
+            self._networks[name].destroy()
+
+    def autostart(self, name: str, wanted: bool) -> None:
+        with _errors(f"setting autostart of network {name}"):
+            self._networks[name].setAutostart(wanted)
+
+    def update(self, name: str, command: str, section: str, index: int, xml: str) -> None:
+        """virNetworkUpdate on what runs."""
+        with _errors(f"changing network {name} live ({section} {command} {xml})"):
+            self._networks[name].update(COMMANDS[command], SECTIONS[section], index, xml, _LIVE)
+
+    def set_metadata(self, name: str, kind: str, text: str | None, namespace: str | None) -> None:
+        """Metadata of what runs; None removes it."""
+        with _errors(f"changing {kind} of network {name} live"):
+            key = "virtnet" if namespace else None
+            self._networks[name].setMetadata(_METADATA[kind], text, key, namespace, _LIVE)
+
+    def reclaim_port(self, name: str, xml: str) -> None:
+        """Tell libvirt that a running guest's interface is on this network (again)."""
+        with _errors(f"counting a guest in on network {name}"):
+            try:
+                self._networks[name].portCreateXML(xml, libvirt.VIR_NETWORK_PORT_CREATE_RECLAIM)
+            except libvirt.libvirtError as error:
+                # A port of that UUID is there: it was counted all along.
+                if "already exists" not in str(error):
+                    raise
+
+    def _open(self) -> typing.Any:
+        try:
+            return libvirt.open(self.uri)
+        except libvirt.libvirtError as error:
+            raise MissingError(f"no connection to libvirt at {self.uri}: {error}. {_advice(error)}") from error
+
+
+def _advice(error: typing.Any) -> str:
+    text = str(error).lower()
+    if "permission denied" in text or "authentication" in text or "polkit" in text or "access denied" in text:
+        return "The task's user may not speak to it: use become, or put the user into the group libvirt"
+    return "Is libvirtd (or virtnetworkd) installed and running there? Try: systemctl start libvirtd"
+
+
+@contextlib.contextmanager
+def _errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        lost = error.get_error_domain() == libvirt.VIR_FROM_RPC or error.get_error_code() == libvirt.VIR_ERR_NO_CONNECT
+        kind = ConnectionLost if lost else SystemFailure
+        raise kind(f"{what}: {error.get_error_message() or error}") from error

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rooms of this domain as the flow wants them."""
+
+from __future__ import annotations
+
+import contextlib
+import typing
+
+from .._core.flow import Params
+from .._core.plan import Plan
+from .._libvirt import driver as libvirt_driver
+from .apply import apply
+from .desired import desired
+from .model import ABSENT, PRESENT, Desired, Want
+from .observe import observe
+from .plan import plan
+from .result import result
+
+__all__ = ["apply", "connect", "desired", "observe", "plan", "restore", "result"]
+
+
+def connect(params: Params) -> contextlib.AbstractContextManager[typing.Any]:
+    """libvirt, for as long as the task lasts."""
+    return libvirt_driver.connect(params["uri"])
+
+
+def restore(done: Plan) -> Desired:
+    """To want what was there before this plan."""
+    wants = []
+    for item in done.items:
+        if item.steps and item.before is None:
+            wants.append(Want(item.subject, ABSENT, force=True))
+        elif item.steps:
+            wants.append(Want(item.subject, PRESENT, back=item.before))
+    return Desired(tuple(wants))

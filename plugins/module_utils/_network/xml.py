@@ -1,0 +1,270 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network XML to options and back, driven by the option table; nothing in here names an option."""
+
+from __future__ import annotations
+
+import functools
+import typing
+
+from lxml import etree
+
+from .._core.errors import InputError
+from .._core.table import Options
+from .model import Definition, Form
+from .options import DNSMASQ_NAMESPACE, MARK_NAMESPACE, TABLE, Row, definition
+
+MARK = f"{{{MARK_NAMESPACE}}}network"
+_PREFIXES = {"dnsmasq": DNSMASQ_NAMESPACE}
+_SILENT = {"network": ({"connections"}, {"name", "metadata"}), "network/forward/interface": ({"connections"}, set())}
+
+Known = dict[str, tuple[set[str], set[str]]]
+
+
+def parse(text: str) -> typing.Any:
+    """The root element. Entities, DTDs and the network are never touched; raises InputError."""
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=False
+    )
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise InputError(f"xml: not well-formed: {error}") from error
+    if root.getroottree().docinfo.doctype:
+        raise InputError("xml: a document type or an entity is not taken; write the XML without <!DOCTYPE>")
+    if root.tag != "network":
+        raise InputError(f"xml: the root is <{root.tag}>; it has to be <network>")
+    return root
+
+
+def read(text: str, strict: bool = False) -> Form:
+    """What the XML says. Strict is for a user's XML: a value that can't be understood is an InputError."""
+    root = parse(text)
+    foreign, ours = _read_metadata(root)
+    try:
+        values = _read(TABLE, root)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"xml: can't be understood: {error}") from error
+    extras = tuple(sorted(_unknown(root, "network")))
+    if foreign:
+        values["metadata"] = foreign
+    forward = root.find("forward")
+    if forward is not None and values.get("mode") is None:
+        values["mode"] = "nat"  # libvirt's default for a <forward> without a mode
+    if values.get("mode") == "none":
+        del values["mode"]
+    return Form(definition(values, extras, strict), text, ours)
+
+
+def name_of(text: str) -> str | None:
+    """The network's name in this XML."""
+    return parse(text).findtext("name")
+
+
+def read_addresses(text: str) -> list[str]:
+    """The subnets' addresses in the order in which they stand in the XML."""
+    row = next(row for row in TABLE if row.name == "subnets")
+    values = _read((row,), parse(text))["subnets"]
+    return [definition({"subnets": [{"address": one["address"]}]}).subnets[0]["address"] for one in values]
+
+
+def write(name: str, wanted: Definition, ours: bool) -> str:
+    """The XML that says this definition."""
+    namespaces = {"dnsmasq": DNSMASQ_NAMESPACE} if "dnsmasq_options" in wanted.options else None
+    root = etree.Element("network", nsmap=namespaces)
+    etree.SubElement(root, "name").text = name
+    _write(TABLE, root, wanted.options)
+    if wanted.mode == "isolated":
+        for forward in root.findall("forward"):
+            forward.attrib.pop("mode", None)
+            if not len(forward) and not forward.attrib:
+                root.remove(forward)
+    _write_metadata(root, wanted.options.get("metadata", ""), ours)
+    return _text(root)
+
+
+def amend(text: str, name: str, wanted: Definition, ours: bool) -> str:
+    """A user's own XML, to the letter but for what only libvirt chooses, the metadata and our mark."""
+    root = parse(text)
+    for row in TABLE:
+        if row.chosen and row.name in wanted.options:
+            _write((row,), root, wanted.options)
+    if root.find("name") is None:
+        etree.SubElement(root, "name").text = name
+    _write_metadata(root, wanted.options.get("metadata", ""), ours)
+    return _text(root)
+
+
+def item(row: Row, value: typing.Any) -> str:
+    """One item of a list as XML, for virNetworkUpdate."""
+    parent = etree.Element("parent")
+    _write((row,), parent, {row.name: [value]})
+    return _text(parent[0], pretty=False)
+
+
+def fragments(text: str) -> dict[str, str]:
+    """The elements of a piece of metadata in canonical XML, by their namespace; raises InputError."""
+    root = parse(f"<network>{text}</network>") if text.strip() else etree.Element("network")
+    for element in root:
+        if not etree.QName(element).namespace:
+            raise InputError(f"metadata: <{element.tag}> has no namespace; libvirt keeps only elements that have one")
+    return {typing.cast(str, etree.QName(element).namespace): _canonical(element) for element in root}
+
+
+def join(pieces: dict[str, str]) -> str:
+    """Metadata from its elements, in the order of the alphabet."""
+    return "".join(pieces[namespace] for namespace in sorted(pieces))
+
+
+# Reading
+
+
+def _read(rows: tuple[Row, ...], element: typing.Any) -> Options:
+    found: Options = {}
+    for row in rows:
+        value = _read_list(row, element) if row.many else _read_one(row, element)
+        if value is not None:
+            found[row.name] = value
+    return found
+
+
+def _read_one(row: Row, element: typing.Any) -> typing.Any:
+    steps, attribute = _steps(row.path)
+    for step in steps:
+        element = element.find(step)
+        if element is None:
+            return None
+    return _read_item(row, element, attribute)
+
+
+def _read_list(row: Row, element: typing.Any) -> list[typing.Any] | None:
+    steps, attribute = _steps(row.path)
+    for step in steps[:-1]:
+        element = element.find(step)
+        if element is None:
+            return None
+    return [_read_item(row, one, attribute) for one in element.findall(steps[-1])]
+
+
+def _read_item(row: Row, element: typing.Any, attribute: str) -> typing.Any:
+    if row.codec:
+        return row.codec.read(element)
+    if row.fields:
+        return _read(row.fields, element)
+    return element.get(attribute) if attribute else element.text
+
+
+@functools.lru_cache(maxsize=None)
+def _steps(path: str) -> tuple[tuple[str, ...], str]:
+    elements, _at, attribute = path.partition("@")
+    steps = []
+    for step in elements.split("/") if elements else ():
+        prefix, colon, local = step.partition(":")
+        steps.append(f"{{{_PREFIXES[prefix]}}}{local}" if colon else step)
+    return tuple(steps), attribute
+
+
+# Writing
+
+
+def _write(rows: tuple[Row, ...], element: typing.Any, options: Options) -> None:
+    for row in rows:
+        value = options.get(row.name)
+        if value is None:
+            continue
+        steps, attribute = _steps(row.path)
+        parent = _ensure(element, steps[:-1] if row.many else steps)
+        for one in value if row.many else (value,):
+            _write_item(row, etree.SubElement(parent, steps[-1]) if row.many else parent, attribute, one)
+
+
+def _write_item(row: Row, element: typing.Any, attribute: str, value: typing.Any) -> None:
+    if row.codec:
+        row.codec.write(element, value)
+    elif row.fields:
+        _write(row.fields, element, value)
+    elif attribute:
+        element.set(attribute, row.kind.render(value) if row.kind else str(value))
+    else:
+        element.text = value
+
+
+def _ensure(element: typing.Any, steps: tuple[str, ...]) -> typing.Any:
+    for step in steps:
+        child = element.find(step)
+        element = etree.SubElement(element, step) if child is None else child
+    return element
+
+
+# Metadata
+
+
+def _read_metadata(root: typing.Any) -> tuple[str, bool]:
+    """The foreign elements in canonical XML, and whether our mark is among the others."""
+    metadata = root.find("metadata")
+    if metadata is None:
+        return "", False
+    pieces = {etree.QName(child).namespace or child.tag: _canonical(child) for child in metadata if child.tag != MARK}
+    return join(pieces), metadata.find(MARK) is not None
+
+
+def _write_metadata(root: typing.Any, foreign: str, ours: bool) -> None:
+    for old in root.findall("metadata"):
+        root.remove(old)
+    if not foreign and not ours:
+        return
+    metadata = etree.SubElement(root, "metadata")
+    if ours:
+        metadata.append(etree.Element(MARK, nsmap={"virtnet": MARK_NAMESPACE}))
+    if foreign:
+        metadata.extend(list(parse(f"<network>{foreign}</network>")))
+
+
+# What no row knows
+
+
+@functools.lru_cache(maxsize=None)
+def _known() -> Known:
+    known: Known = {path: (set(attributes), set(children)) for path, (attributes, children) in _SILENT.items()}
+    _learn(TABLE, "network", known)
+    return known
+
+
+def _learn(rows: tuple[Row, ...], path: str, known: Known) -> None:
+    for row in rows:
+        steps, attribute = _steps(row.path)
+        place = path
+        for step in steps:
+            known.setdefault(place, (set(), set()))[1].add(step)
+            place = f"{place}/{step}"
+        attributes, children = known.setdefault(place, (set(), set()))
+        if attribute:
+            attributes.add(attribute)
+        if row.codec:
+            attributes.update(row.codec.attributes)
+            children.update(name for name, _attributes in row.codec.children)
+            for name, names in row.codec.children:
+                known[f"{place}/{name}"] = (set(names), set())
+        _learn(row.fields, place, known)
+
+
+def _unknown(element: typing.Any, path: str) -> list[str]:
+    attributes, children = _known().get(path, (set(), set()))
+    found = [f"{path} @{name}={value}" for name, value in element.attrib.items() if name not in attributes]
+    for child in element:
+        if child.tag not in children:
+            found.append(f"{path} {_canonical(child)}")
+        elif path != "network" or child.tag not in ("metadata", "name"):
+            found += _unknown(child, f"{path}/{child.tag}")
+    return found
+
+
+def _canonical(element: typing.Any) -> str:
+    """Canonical XML 2.0 (https://www.w3.org/TR/xml-c14n2/) without the white space that libvirt re-indents."""
+    copy = etree.fromstring(etree.tostring(element, with_tail=False))
+    return typing.cast(bytes, etree.tostring(copy, method="c14n2", strip_text=True)).decode()
+
+
+def _text(element: typing.Any, pretty: bool = True) -> str:
+    return typing.cast(str, etree.tostring(element, encoding="unicode", pretty_print=pretty)).strip() + ("\n" if pretty else "")
