@@ -69,7 +69,11 @@ def reconcile(domain: Domain, params: Params, dry: bool) -> dict[str, typing.Any
 def _verify(again: Plan) -> None:
     """What was planned is done when planning once more finds nothing."""
     if again.changed:
-        left = [f"{item.subject}: {', '.join(step.action or step.verb for step in item.steps)}" for item in again.items if item.steps]
+        left = [
+            f"{item.subject}: {', '.join(step.action or step.verb for step in item.steps)}"
+            for item in again.items
+            if item.steps
+        ]
         fields = [f"{item.subject}: {field}" for item in again.items for field in item.facts.get("differing", ())]
         what = f"these did not take: {'; '.join(fields)}" if fields else f"still to do would be {'; '.join(left)}"
         raise NotTaken(f"the changes were made without an error, but {what}")

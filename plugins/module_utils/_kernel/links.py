@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import pathlib
 import socket
 import struct
 import sys
+import typing
 
 from .._core.errors import MissingError, SystemFailure
 
@@ -91,7 +93,13 @@ _FLAGS = {
 
 
 def plug(device: str, bridge: str, flags: dict[str, int]) -> None:
-    """Make a tap a port of the bridge, with the bridge's MTU and these flags."""
+    """Make a tap a port of the bridge, with the bridge's MTU and these flags; it forwards at once.
+
+    A port that joins a bridge with STP listens and learns for twice the forward delay, at least 4 seconds, in which a
+    running guest would be cut off. One that joins while STP is off forwards at once, and stays so when STP is switched
+    on (br_make_forwarding in net/bridge/br_stp.c leaves a port alone that is not blocking). So STP is held for the
+    moment of joining; a loop behind the guest would still be found by the next BPDU.
+    """
     try:
         from pyroute2 import IPRoute
         from pyroute2.netlink.exceptions import NetlinkError
@@ -102,17 +110,23 @@ def plug(device: str, bridge: str, flags: dict[str, int]) -> None:
         ) from None
     try:
         with IPRoute() as ipr:
-            mtu = int((_NET / bridge / "mtu").read_text())
-            link, master_index = socket.if_nametoindex(device), socket.if_nametoindex(bridge)
-            ipr.link("set", index=link, master=master_index, mtu=mtu)
+            link, above = socket.if_nametoindex(device), socket.if_nametoindex(bridge)
+            mtu, stp = (int((_NET / bridge / name).read_text()) for name in ("mtu", "bridge/stp_state"))
+            with _stp_held(ipr, above, stp):
+                ipr.link("set", index=link, master=above, mtu=mtu)
             if flags:
                 ipr.brport("set", index=link, **{name[12:].lower(): value for name, value in flags.items()})
     except (NetlinkError, OSError) as error:
         raise SystemFailure(f"plugging {device} into {bridge}: {error}") from error
 
 
-def can_plug() -> bool:
-    """Whether pyroute2 is there, asked without the price of importing it."""
-    import importlib.util
-
-    return importlib.util.find_spec("pyroute2") is not None
+@contextlib.contextmanager
+def _stp_held(ipr: typing.Any, bridge: int, stp: int) -> typing.Iterator[None]:
+    if not stp:
+        yield
+        return
+    ipr.link("set", index=bridge, kind="bridge", br_stp_state=0)
+    try:
+        yield
+    finally:
+        ipr.link("set", index=bridge, kind="bridge", br_stp_state=stp)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 
-from lxml import etree
+from .._core.lxml import etree
 
 _PLUG = ("bandwidth", "vlan", "virtualport", "port")
 
@@ -75,7 +75,7 @@ def port_xml(interface: Interface) -> str:
     for text in interface.details:
         root.append(etree.fromstring(text))
     etree.SubElement(root, "plug", type="network", bridge=interface.bridge or "")
-    return etree.tostring(root, encoding="unicode")
+    return str(etree.tostring(root, encoding="unicode"))
 
 
 def plugged_into(port: str, mode: str, bridge: str) -> str:
@@ -85,4 +85,4 @@ def plugged_into(port: str, mode: str, bridge: str) -> str:
     if plug is not None and plug.get("type") in ("network", "bridge"):
         plug.set("type", "bridge" if mode == "bridge" else "network")
         plug.set("bridge", bridge)
-    return etree.tostring(root, encoding="unicode")
+    return str(etree.tostring(root, encoding="unicode"))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from .._core.errors import ConnectionLost, MissingError, SystemFailure, VirtnetError
+from .._core.lxml import require
 
 try:
     import libvirt
@@ -56,6 +57,7 @@ def connect(uri: str) -> Iterator[Driver]:
             f"the Python bindings of libvirt are missing for {sys.executable}:"
             " install the package python3-libvirt on this host (Debian, Ubuntu, EL)"
         )
+    require()
     libvirt.registerErrorHandler(lambda _context, _error: None, None)  # else each error is printed as well
     driver = Driver(uri)
     try:
@@ -80,7 +82,9 @@ class Driver:
     @property
     def metadata_live(self) -> bool:
         with _errors("asking libvirt's version"):
-            return hasattr(libvirt.virNetwork, "setMetadata") and self._connection.getLibVersion() >= _METADATA_LIVE_SINCE
+            return (
+                hasattr(libvirt.virNetwork, "setMetadata") and self._connection.getLibVersion() >= _METADATA_LIVE_SINCE
+            )
 
     def reconnect(self) -> None:
         """Connect anew where the connection broke; libvirtd may need a moment to be back."""

@@ -12,6 +12,8 @@ from .._core.plan import Plan, Step
 from .._kernel import links
 from .._libvirt import domains
 from .._libvirt.driver import Driver
+from . import xml
+from .model import OWN_BRIDGE
 
 Arguments = Mapping[str, typing.Any]
 
@@ -30,7 +32,7 @@ def _define(driver: Driver, name: str, arguments: Arguments) -> None:
     driver.define(name, arguments["xml"])
 
 
-def _undefine(driver: Driver, name: str, arguments: Arguments) -> None:
+def _undefine(driver: Driver, name: str, _arguments: Arguments) -> None:
     driver.undefine(name)
 
 
@@ -47,7 +49,7 @@ def _update(driver: Driver, name: str, arguments: Arguments) -> None:
         driver.update(name, arguments["command"], section, arguments["index"], arguments["item"])
 
 
-def _stop(driver: Driver, name: str, arguments: Arguments) -> None:
+def _stop(driver: Driver, name: str, _arguments: Arguments) -> None:
     driver.stop(name)
 
 
@@ -77,6 +79,8 @@ def _flags(plan: Plan) -> dict[str, dict[str, int]]:
 def _plug(driver: Driver, step: Step, flags: dict[str, dict[str, int]]) -> None:
     """The tap into the bridge, then libvirt's own record of it: the order in which libvirt does it."""
     guest, bridge = step.arguments["guest"], step.arguments["bridge"]
+    if bridge is None and step.arguments["mode"] in OWN_BRIDGE:
+        bridge = xml.read(driver.network_xml(step.subject, inactive=False) or "").definition.bridge  # chosen just now
     if guest.device and bridge and links.master(guest.device) != bridge:
         links.plug(guest.device, bridge, flags.get(guest.device, {}))
     if guest.port_xml:

@@ -75,7 +75,7 @@ def collision_problems(name: str, wanted: Definition, observed: Observed, after:
 
 def _overlap(net: ipaddress.IPv4Network | ipaddress.IPv6Network, cidr: str) -> bool:
     other = ipaddress.ip_interface(cidr).network
-    return net.version == other.version and net.overlaps(other)  # type: ignore[arg-type]
+    return net.version == other.version and net.overlaps(other)
 
 
 def _bridge(name: str, wanted: Definition, observed: Observed, others: dict[str, Network]) -> Iterator[str]:
@@ -87,9 +87,9 @@ def _bridge(name: str, wanted: Definition, observed: Observed, others: dict[str,
             yield f"bridge: {bridge} is the bridge of network {other}; take another name or leave it out"
             return
     own = observed.networks.get(name)
-    if observed.links is not None and bridge in observed.links:
-        if own is None or own.live is None or own.live.definition.own_bridge != bridge:
-            yield f"bridge: {bridge} is a link of this host already; for guests on it say mode: bridge"
+    holds_it = own is not None and own.live is not None and own.live.definition.own_bridge == bridge
+    if observed.links is not None and bridge in observed.links and not holds_it:
+        yield f"bridge: {bridge} is a link of this host already; for guests on it say mode: bridge"
 
 
 def _unknown(wanted: Definition, schema: frozenset[str] | None) -> Iterator[str]:
@@ -216,7 +216,9 @@ def _dns(dns: Options) -> Iterator[str]:
         yield f"dns.hosts: {ip} stands there twice; list all its hostnames in one item"
     for name in _twice(txt["name"] for txt in dns.get("txts", [])):
         yield f"dns.txts: {name} stands there twice"
-    for srv in _twice(tuple(srv.get(name) for name in ("service", "protocol", "domain", "target")) for srv in dns.get("srvs", [])):
+    for srv in _twice(
+        tuple(srv.get(name) for name in ("service", "protocol", "domain", "target")) for srv in dns.get("srvs", [])
+    ):
         yield f"dns.srvs: {'/'.join(str(part) for part in srv if part)} stands there twice"
 
 

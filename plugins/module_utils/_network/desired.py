@@ -33,16 +33,18 @@ def desired(params: Params) -> Desired:
     names = collections.Counter(want.name for want in wants)
     twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
-        raise InputError(f"networks: {', '.join(twice)} stands there more than once; a network is described by one item")
+        raise InputError(
+            f"networks: {', '.join(twice)} stands there more than once; a network is described by one item"
+        )
     return Desired(wants, bool(params.get("purge")))
 
 
 def _want(params: Params, above: Params) -> Want:
     """One network; what it does not say itself the task may say for all."""
-    common = {}
-    for name, default in _INHERITED.items():
-        own, shared = params.get(name), above.get(name)
-        common[name] = own if own is not None else shared if shared is not None else default
+    common: Options = {}
+    for option, default in _INHERITED.items():
+        own, shared = params.get(option), above.get(option)
+        common[option] = own if own is not None else shared if shared is not None else default
     name = params.get("name") or (xml.name_of(params["xml"]) if params.get("xml") else None)
     if not name:
         raise InputError("name is missing: say which network is meant")

@@ -53,18 +53,21 @@ def updates(live: Definition, wanted: Definition, live_xml: str, metadata_live: 
         return None
 
 
+def _without_texts(one: Definition) -> tuple[Options, tuple[str, ...]]:
+    return {name: value for name, value in one.options.items() if name not in _TEXTS}, one.extras
+
+
 def matters(live: Definition, wanted: Definition, metadata_live: bool) -> bool:
     """Whether what runs differs in anything that running makes a difference for."""
     if metadata_live:
         return live != wanted
-    strip = lambda one: ({name: value for name, value in one.options.items() if name not in _TEXTS}, one.extras)  # noqa: E731
-    return strip(live) != strip(wanted)
+    return _without_texts(live) != _without_texts(wanted)
 
 
 def _skeleton(one: Definition) -> tuple[Options, tuple[str, ...]]:
     """The definition without what can be changed live, empty parents dropped."""
-    options = copy.deepcopy({name: value for name, value in one.options.items() if name not in _TEXTS})
-    return _strip(TABLE, options), one.extras
+    options, extras = _without_texts(one)
+    return _strip(TABLE, copy.deepcopy(options)), extras
 
 
 def _strip(rows: tuple[Row, ...], options: Options) -> Options:
@@ -121,7 +124,9 @@ def _top(live: Definition, wanted: Definition) -> Iterator[Update]:
     yield from _dns_hosts(dns_now.get("hosts", []), dns_then.get("hosts", []))
     yield from _replace(_TXTS, dns_now.get("txts", []), dns_then.get("txts", []))
     yield from _srvs(dns_now.get("srvs", []), dns_then.get("srvs", []))
-    yield from _interfaces(now.get("forward", {}).get("interfaces", []), then.get("forward", {}).get("interfaces", []), live.mode)
+    yield from _interfaces(
+        now.get("forward", {}).get("interfaces", []), then.get("forward", {}).get("interfaces", []), live.mode
+    )
     yield from _portgroups(now.get("portgroups", []), then.get("portgroups", []))
 
 
@@ -136,14 +141,14 @@ def _replace(
     shorten: Callable[[Options], Options] = dict,
 ) -> Iterator[Update]:
     """Delete what is not wanted so, then add what is missing."""
-    _unique(row, now), _unique(row, then)
+    _unique(row, now, then)
     yield from (_update("delete", row, shorten(item), at) for item in now if item not in then)
     yield from (_update("add", row, item, at) for item in then if item not in now)
 
 
 def _ranges(now: list[Options], then: list[Options], at: int) -> Iterator[Update]:
     """Add first where no range of the same bounds is in the way: deleting the last one would stop DHCP."""
-    _unique(_RANGES, now), _unique(_RANGES, then)
+    _unique(_RANGES, now, then)
     gone, fresh = [one for one in now if one not in then], [one for one in then if one not in now]
     bounds = {keyed(_RANGES, one) for one in gone}
     early = [one for one in fresh if keyed(_RANGES, one) not in bounds]
@@ -161,7 +166,7 @@ def _reservations(now: list[Options], then: list[Options], at: int) -> Iterator[
     gone, fresh = [one for one in now if one not in then], [one for one in then if one not in now]
     if any("id" in one for one in gone + fresh):
         raise NotLive
-    in_place = []
+    in_place: list[tuple[Options, Options]] = []
     for new in fresh:
         met = [old for old in now if _meets(old, new)]
         rivals = [other for other in fresh if other is not new and _meets(other, new)]
@@ -223,7 +228,7 @@ def _interfaces(now: list[str], then: list[str], mode: str) -> Iterator[Update]:
 
 def _portgroups(now: list[Options], then: list[Options]) -> Iterator[Update]:
     """Two defaults at once are refused: first what goes or stops being the default, then the rest."""
-    _unique(_PORTGROUPS, now), _unique(_PORTGROUPS, then)
+    _unique(_PORTGROUPS, now, then)
     names = {one["name"] for one in then}
     there = {one["name"] for one in now}
     changed = [one for one in then if one["name"] in there and one not in now]
@@ -247,10 +252,11 @@ def _texts(live: Definition, wanted: Definition, metadata_live: bool) -> Iterato
             yield Update("modify", "metadata", FIRST_MATCH, then.get(namespace), namespace)
 
 
-def _unique(row: Row, items: list[Options]) -> None:
-    keys = [keyed(row, item) for item in items]
-    if len(keys) != len(set(keys)):
-        raise NotLive
+def _unique(row: Row, *lists: list[Options]) -> None:
+    for items in lists:
+        keys = [keyed(row, item) for item in items]
+        if len(keys) != len(set(keys)):
+            raise NotLive
 
 
 def _update(command: str, row: Row, item: typing.Any, at: int = FIRST_MATCH) -> Update:

@@ -29,7 +29,7 @@ class Definition:
 
     @property
     def mode(self) -> str:
-        return self.options["mode"]
+        return typing.cast(str, self.options["mode"])
 
     @property
     def bridge(self) -> str | None:
@@ -42,7 +42,7 @@ class Definition:
 
     @property
     def subnets(self) -> list[Options]:
-        return self.options.get("subnets", [])
+        return typing.cast("list[Options]", self.options.get("subnets", []))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Guest:
     portgroup: str | None
     plugged: bool
     port_xml: str = ""
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:

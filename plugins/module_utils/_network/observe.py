@@ -44,7 +44,9 @@ def observe(driver: Driver, desired: Desired) -> Observed:
 def _first_plan(desired: Desired, observed: Observed) -> bool | None:
     """Whether anything is to be done at all; True also where the plan refuses, which needs to be said with all known."""
     try:
-        plan = planner.plan(dataclasses.replace(desired, wants=tuple(planner.bold(want) for want in desired.wants)), observed)
+        plan = planner.plan(
+            dataclasses.replace(desired, wants=tuple(planner.bold(want) for want in desired.wants)), observed
+        )
     except VirtnetError:
         return True
     pending = any(item.facts.get("restart_required") for item in plan.items)
@@ -80,13 +82,22 @@ def with_guests(driver: Driver, networks: dict[str, Network], names: set[str], l
         ports = {domains.port_uuid(text): text for text in driver.ports_xml(name)} if network.live else {}
         own = network.kept.definition.own_bridge
         members = [one for one in interfaces if one.network == name or (own and one.bridge == own and not one.network)]
-        guests = [_guest(one, ports, loose) for one in members]
+        guests = [_guest(one, ports, _hangs(one, bridge, loose, driver.local)) for one in members]
         guests += _strangers(own, {one.device for one in members}) if network.live and bridge and driver.local else []
-        result[name] = dataclasses.replace(network, guests=tuple(sorted(guests, key=lambda guest: (guest.guest, guest.mac))))
+        result[name] = dataclasses.replace(
+            network, guests=tuple(sorted(guests, key=lambda guest: (guest.guest, guest.mac)))
+        )
     return result
 
 
-def _guest(interface: domains.Interface, ports: dict[str, str], loose: set[str]) -> Guest:
+def _hangs(interface: domains.Interface, bridge: str | None, loose: set[str], local: bool) -> bool:
+    """Whether the guest's device is where the network wants it; macvtap devices (no bridge) are always."""
+    if not local or not bridge or not interface.device:
+        return True
+    return interface.device not in loose and links.master(interface.device) in (bridge, None)
+
+
+def _guest(interface: domains.Interface, ports: dict[str, str], hangs: bool) -> Guest:
     port = ports.get(interface.port or "") or (domains.port_xml(interface) if interface.port else "")
     counted = interface.port is None or interface.port in ports
     return Guest(
@@ -95,14 +106,18 @@ def _guest(interface: domains.Interface, ports: dict[str, str], loose: set[str])
         device=interface.device,
         port=interface.port,
         portgroup=interface.portgroup,
-        plugged=interface.device not in loose and counted,
+        plugged=hangs and counted,
         port_xml=port,
     )
 
 
 def _strangers(bridge: str | None, known: set[str | None]) -> list[Guest]:
     """What somebody else plugged into a network's own bridge (a container, say) loses its link with it as well."""
-    return [Guest(f"port {device}", "", device, None, None, True) for device in links.ports(bridge or "") if device not in known]
+    return [
+        Guest(f"port {device}", "", device, None, None, True)
+        for device in links.ports(bridge or "")
+        if device not in known
+    ]
 
 
 def _neighbours(driver: Driver, entries: list[Entry], observed: Observed) -> Observed:
@@ -119,4 +134,6 @@ def _schema() -> frozenset[str] | None:
     """Every name of an element or attribute in the schema of the libvirt at hand."""
     if not all(path.exists() for path in SCHEMAS):
         return None
-    return frozenset(name for path in SCHEMAS for name in re.findall(r'(?:element|attribute|ref) name="([^"]+)"', path.read_text()))
+    return frozenset(
+        name for path in SCHEMAS for name in re.findall(r'(?:element|attribute|ref) name="([^"]+)"', path.read_text())
+    )

@@ -366,7 +366,9 @@ TABLE: tuple[Row, ...] = (
         fields=(
             Row("stp", kinds.ON_OFF, default=True, path="bridge@stp"),
             Row("delay", _LONG, default=0, path="bridge@delay"),
-            Row("mac_table_manager", kinds.choice("kernel", "libvirt"), default="kernel", path="bridge@macTableManager"),
+            Row(
+                "mac_table_manager", kinds.choice("kernel", "libvirt"), default="kernel", path="bridge@macTableManager"
+            ),
             Row("zone", kinds.TEXT, path="bridge@zone"),
         ),
     ),
@@ -430,7 +432,9 @@ SHORT_FORM: tuple[Field, ...] = (Field("address", kinds.CIDR), Field("dhcp", kin
 CHOSEN = tuple(row.name for row in TABLE if row.chosen)
 
 
-def definition(values: typing.Mapping[str, typing.Any], extras: tuple[str, ...] = (), strict: bool = True) -> Definition:
+def definition(
+    values: typing.Mapping[str, typing.Any], extras: tuple[str, ...] = (), strict: bool = True
+) -> Definition:
     """Options in normal form. The mode stands always, so that nobody has to know libvirt's default."""
     options = normal(TABLE, values, strict=strict)
     metadata = values.get("metadata")

@@ -88,9 +88,13 @@ def _item(want: Want, network: Network | None, observed: Observed) -> Item:
     autostart = network.autostart if network else False
     if want.autostart is not None and want.autostart != autostart:
         autostart = want.autostart
-        steps.append(Step(AUTOSTART, want.name, "autostart", "autostart" if autostart else "no autostart", {"on": autostart}))
+        steps.append(
+            Step(AUTOSTART, want.name, "autostart", "autostart" if autostart else "no autostart", {"on": autostart})
+        )
     running, more, facts = _running(want, network, form, observed)
-    after = Network(want.name, network.uuid if network else "", running, form, autostart, network.guests if network else None)
+    after = Network(
+        want.name, network.uuid if network else "", running, form, autostart, network.guests if network else None
+    )
     return Item(want.name, network, after, (*steps, *more), {"restart_required": False, "guests": [], **facts})
 
 
@@ -150,12 +154,20 @@ def _running(
         if want.state != ACTIVE:
             return None, [], {}
         guests = (network.guests if network else None) or ()
-        return form, [Step(START, want.name, "start", "start"), *_plugs(want.name, form, guests)], {"guests": _names(network)}
+        return (
+            form,
+            [Step(START, want.name, "start", "start"), *_plugs(want.name, form, guests)],
+            {"guests": _names(network)},
+        )
     calls = _updates(network.name, now, form, observed)
     if calls is not None:
         steps = [*calls, *_plugs(want.name, now, _loose(network))]
         goal = form if calls else now
-        return goal, steps, {"guests": sorted({guest.guest for guest in _loose(network)}), "differing": _differing(now, goal)}
+        return (
+            goal,
+            steps,
+            {"guests": sorted({guest.guest for guest in _loose(network)}), "differing": _differing(now, goal)},
+        )
     names = _names(network)
     facts: dict[str, object] = {"guests": names, "differing": _differing(now, form)}
     if want.restart == NEVER or (want.restart == IF_UNUSED and names):
@@ -188,7 +200,8 @@ def _plugs(name: str, form: Form, guests: Sequence[Guest]) -> list[Step]:
     """Plug these guests' interfaces in (again)."""
     place = {"mode": form.definition.mode, "bridge": form.definition.bridge}
     return [
-        Step(PLUG, name, "plug", f"plug {guest.guest} {guest.mac}".rstrip(), {"guest": guest, **place}) for guest in guests
+        Step(PLUG, name, "plug", f"plug {guest.guest} {guest.mac}".rstrip(), {"guest": guest, **place})
+        for guest in guests
     ]
 
 

@@ -14,7 +14,9 @@ from .._core.table import Options, differing
 from .model import Network, Observed
 
 # What YAML reads as text without quotes; yes, no, on, off and null are other things to it.
-_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z][\w./-]*|\d+\.[\d.]+\.\d+(/\d+)?", re.IGNORECASE)
+_PLAIN = re.compile(
+    r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z][\w./-]*|\d+\.[\d.]+\.\d+(/\d+)?", re.IGNORECASE
+)
 
 
 def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import functools
 import typing
 
-from lxml import etree
-
 from .._core.errors import InputError
+from .._core.lxml import etree, require
 from .._core.table import Options
 from .model import Definition, Form
 from .options import DNSMASQ_NAMESPACE, MARK_NAMESPACE, TABLE, Row, definition
@@ -24,6 +23,7 @@ Known = dict[str, tuple[set[str], set[str]]]
 
 def parse(text: str) -> typing.Any:
     """The root element. Entities, DTDs and the network are never touched; raises InputError."""
+    require()
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=False
     )
@@ -59,7 +59,7 @@ def read(text: str, strict: bool = False) -> Form:
 
 def name_of(text: str) -> str | None:
     """The network's name in this XML."""
-    return parse(text).findtext("name")
+    return typing.cast("str | None", parse(text).findtext("name"))
 
 
 def read_addresses(text: str) -> list[str]:
@@ -155,7 +155,7 @@ def _read_item(row: Row, element: typing.Any, attribute: str) -> typing.Any:
     return element.get(attribute) if attribute else element.text
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _steps(path: str) -> tuple[tuple[str, ...], str]:
     elements, _at, attribute = path.partition("@")
     steps = []
@@ -224,7 +224,7 @@ def _write_metadata(root: typing.Any, foreign: str, ours: bool) -> None:
 # What no row knows
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _known() -> Known:
     known: Known = {path: (set(attributes), set(children)) for path, (attributes, children) in _SILENT.items()}
     _learn(TABLE, "network", known)
@@ -267,4 +267,6 @@ def _canonical(element: typing.Any) -> str:
 
 
 def _text(element: typing.Any, pretty: bool = True) -> str:
-    return typing.cast(str, etree.tostring(element, encoding="unicode", pretty_print=pretty)).strip() + ("\n" if pretty else "")
+    return typing.cast(str, etree.tostring(element, encoding="unicode", pretty_print=pretty)).strip() + (
+        "\n" if pretty else ""
+    )

@@ -17,11 +17,30 @@ import subprocess
 from .settings import CACHE, LabError
 from .system import run, say
 
-PACKAGES = (
-    "systemd-sysv dbus openssh-server python3 iproute2 procps libvirt-daemon-system libvirt-clients dnsmasq-base"
-    " nftables iptables python3-libvirt python3-lxml python3-pyroute2 qemu-system-x86 linux-image-cloud-amd64"
-    " libpam-systemd polkitd iputils-ping tcpdump netcat-openbsd busybox-static"
-).split()
+PACKAGES = [
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "python3",
+    "iproute2",
+    "procps",
+    "libvirt-daemon-system",
+    "libvirt-clients",
+    "dnsmasq-base",
+    "nftables",
+    "iptables",
+    "python3-libvirt",
+    "python3-lxml",
+    "python3-pyroute2",
+    "qemu-system-x86",
+    "linux-image-cloud-amd64",
+    "libpam-systemd",
+    "polkitd",
+    "iputils-ping",
+    "tcpdump",
+    "netcat-openbsd",
+    "busybox-static",
+]
 
 # A container sees its devices read-only, and libvirt sets a bridge port's isolation through sysfs.
 SYSFS_UNIT = """\
@@ -36,9 +55,16 @@ WantedBy=multi-user.target
 """
 
 # In the order in which they have to be loaded.
-GUEST_MODULES = (
-    "virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover virtio_net"
-).split()
+GUEST_MODULES = [
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "failover",
+    "net_failover",
+    "virtio_net",
+]
 GUEST_FOLDER = "opt/lab"
 
 # A guest's whole user space. It asks for DHCP on every NIC, and answers to commands on the serial console: a line is
@@ -118,8 +144,10 @@ def mirror() -> str:
 
 
 def _build(release: str, tree: pathlib.Path) -> None:
+    mounts = pathlib.Path("/proc/mounts").read_text()
     for old in CACHE.glob(f"{release}-*"):
-        shutil.rmtree(old)
+        if str(old) not in mounts:  # a lab that is up boots from it
+            shutil.rmtree(old)
     draft = tree.with_name(f"{tree.name}.draft")
     say(f"building the {release} image (once, about two minutes)")
     if draft.exists():
@@ -186,6 +214,8 @@ def _guest_initrd(tree: pathlib.Path) -> None:
         (root / name).write_text(text)
         (root / name).chmod(0o755)
     names = "\0".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))).encode()
-    archive = subprocess.run(["cpio", "-0", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=subprocess.PIPE)
+    archive = subprocess.run(
+        ["cpio", "-0", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=subprocess.PIPE
+    )
     (folder / "initrd.img").write_bytes(archive.stdout)
     shutil.rmtree(root)

@@ -75,7 +75,9 @@ class Lab:
                 self._down()  # what a killed lab may have left
             self._make_net()
             wanted = self._wanted(hosts, release)
-            extra = [machine for machine in (self.machines().values() if self.exists() else ()) if machine not in wanted]
+            extra = [
+                machine for machine in (self.machines().values() if self.exists() else ()) if machine not in wanted
+            ]
             for machine in extra:
                 machine.stop()
             fresh = [machine for machine in wanted if not machine.leader()]

@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Labs are made of containers and network namespaces, which need root.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: help setup demo demo-down test test-unit lint bench
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup:  ## everything that the others need: Debian packages, .venv, the lab's images
+	@$(SUDO) tests/setup
+
+demo: setup  ## two KVM hosts, one playbook, and what its packets prove
+	@$(SUDO) tests/demo/demo
+
+demo-down:  ## take the demo's lab down
+	@$(SUDO) tests/lab/lab down --name demo
+
+test: setup  ## every check and test: static, docs, sanity, unit, integration
+	@$(SUDO) tests/run all
+
+test-unit: setup  ## the pure half: some seconds
+	@tests/run unit
+
+lint: setup  ## formatting, types, docs, sanity
+	@tests/run lint
+
+bench: setup  ## the benchmarks, beside their floors and their peer
+	@$(SUDO) tests/bench/bench
