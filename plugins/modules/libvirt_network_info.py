@@ -91,22 +91,52 @@ networks:
       elements: dict
       returned: always
       contains:
-        mac: {description: MAC address of the guest., type: str, returned: always}
-        ip: {description: The address., type: str, returned: always}
-        prefix: {description: Its prefix., type: int, returned: always}
-        hostname: {description: Name that the guest gave., type: str, returned: always}
-        client_id: {description: Client identifier or DUID., type: str, returned: always}
-        expires: {description: When it ends, in seconds since 1970., type: int, returned: always}
+        mac:
+          description: MAC address of the guest.
+          type: str
+          returned: always
+        ip:
+          description: The address.
+          type: str
+          returned: always
+        prefix:
+          description: Its prefix.
+          type: int
+          returned: always
+        hostname:
+          description: Name that the guest gave.
+          type: str
+          returned: always
+        client_id:
+          description: Client identifier or DUID.
+          type: str
+          returned: always
+        expires:
+          description: When it ends, in seconds since 1970.
+          type: int
+          returned: always
     guests:
       description: The interfaces of running guests on it.
       type: list
       elements: dict
       returned: always
       contains:
-        guest: {description: Name of the guest., type: str, returned: always}
-        mac: {description: MAC address of the interface., type: str, returned: always}
-        interface: {description: The host's device of it., type: str, returned: always}
-        portgroup: {description: Its portgroup., type: str, returned: always}
+        guest:
+          description: Name of the guest.
+          type: str
+          returned: always
+        mac:
+          description: MAC address of the interface.
+          type: str
+          returned: always
+        interface:
+          description: The host's device of it.
+          type: str
+          returned: always
+        portgroup:
+          description: Its portgroup.
+          type: str
+          returned: always
     managed:
       description: Whether this collection made it.
       type: bool

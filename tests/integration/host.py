@@ -22,7 +22,7 @@ REMOTE = "/opt/virtnet-test"
 WATCHED = (
     "find /etc/libvirt/qemu/networks /var/lib/libvirt/dnsmasq /var/lib/libvirt/network /run/libvirt/network"
     " -type f ! -name '*.pid' -exec sha256sum {} + 2>/dev/null | sort -k2; iptables-save | grep -v '^#' | sed 's/\\[.*\\]//';"
-    " ip6tables-save | grep -v '^#' | sed 's/\\[.*\\]//'; ip -br address | awk '{$2=\"\"; print}'; ip route"
+    " ip6tables-save | grep -v '^#' | sed 's/\\[.*\\]//'; ip -br address | awk '{$2=\"\"; print}'; ip route | sed 's/ linkdown//'"
 )
 
 

@@ -84,9 +84,12 @@ CASES = {
 
 
 @pytest.fixture
-def occupied(host: Host) -> Host:
-    host.network(name="other", mode="nat", address="10.99.0.1/24", bridge="virbr9")
-    return host
+def occupied(installed: Host) -> Host:
+    """A host with one network; made once, since no test here may change it."""
+    if installed.names() != {"other"}:
+        installed.clean()
+        installed.network(name="other", mode="nat", address="10.99.0.1/24", bridge="virbr9")
+    return installed
 
 
 @pytest.mark.parametrize("case", CASES)

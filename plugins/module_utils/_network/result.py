@@ -91,4 +91,4 @@ def _lines(value: typing.Any) -> list[str]:
         return lines
     if isinstance(value, list) and value:
         return [f"{'- ' if number == 0 else '  '}{line}" for one in value for number, line in enumerate(_lines(one))]
-    return [value if isinstance(value, str) and _PLAIN.fullmatch(value) else json.dumps(value)]
+    return [value if isinstance(value, str) and _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)]
