@@ -14,7 +14,7 @@ setup:  ## everything that the others need: Debian packages, .venv, the lab's im
 	@$(SUDO) tests/setup
 
 demo: setup  ## two KVM hosts, one playbook, and what its packets prove
-	@$(SUDO) tests/demo/demo
+	@$(SUDO) python3 tests/demo/demo.py
 
 demo-down:  ## take the demo's lab down
 	@$(SUDO) tests/lab/lab down --name demo
@@ -29,4 +29,4 @@ lint: setup  ## formatting, types, docs, sanity
 	@tests/run lint
 
 bench: setup  ## the benchmarks, beside their floors and their peer
-	@$(SUDO) tests/bench/bench
+	@$(SUDO) python3 tests/bench/bench.py

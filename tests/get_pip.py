@@ -10,4 +10,4 @@ import sys
 
 words = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
 subprocess.run([sys.executable, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
-sys.exit(subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *words]).returncode)
+sys.exit(subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *words], check=False).returncode)

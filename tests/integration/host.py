@@ -22,7 +22,7 @@ REMOTE = "/opt/virtnet-test"
 WATCHED = (
     "find /etc/libvirt/qemu/networks /var/lib/libvirt/dnsmasq /var/lib/libvirt/network /run/libvirt/network"
     " -type f ! -name '*.pid' -exec sha256sum {} + 2>/dev/null | sort -k2; iptables-save | grep -v '^#' | sed 's/\\[.*\\]//';"
-    " ip6tables-save | grep -v '^#' | sed 's/\\[.*\\]//'; ip -br address | awk '{$2=\"\"; print}'; ip route | sed 's/ linkdown//'"
+    " ip6tables-save | grep -v '^#' | sed 's/\\[.*\\]//'; ip -br address | awk '{$2=\"\"; print}' | sort; ip route | sort | sed 's/ linkdown//'"
 )
 
 
@@ -200,14 +200,10 @@ class Pinger:
         # SIGINT to the ping itself, which then prints its summary; nsenter only waits for it
         subprocess.run(["pkill", "-INT", "-P", str(self.process.pid)], check=False)
         self.process.send_signal(2)
-        text, _ = self.process.communicate(timeout=10)
-        stamps = [
-            float(line[1 : line.index("]")])
-            for line in text.splitlines()
-            if line.startswith("[") and "icmp_seq" in line and "bytes from" in line
-        ]
-        words = next(line for line in text.splitlines() if "packets transmitted" in line).split()
-        self.sent, received = int(words[0]), int(words[3])
-        # the one that was under way when it was stopped is not lost
-        self.lost = max(0, self.sent - received - 1)
+        text, _errors = self.process.communicate(timeout=10)
+        answers = [line for line in text.splitlines() if "bytes from" in line]
+        stamps = [float(line[1 : line.index("]")]) for line in answers]
+        numbers = {int(line.split("icmp_seq=")[1].split()[0]) for line in answers}
+        self.sent = max(numbers, default=0)  # what came after was under way when the ping was stopped
+        self.lost = self.sent - len(numbers)
         self.longest_gap = max((two - one for one, two in zip(stamps, stamps[1:])), default=0.0)

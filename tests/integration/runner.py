@@ -33,7 +33,10 @@ def faulty(fault):
             if fault["kind"] == "kill module":
                 os.kill(os.getpid(), signal.SIGKILL)
             if fault["kind"] == "kill libvirtd":
-                subprocess.run(["systemctl", "kill", "-s", "KILL", "libvirtd"], check=True)
+                pid = subprocess.run(
+                    ["systemctl", "show", "-P", "MainPID", "libvirtd"], capture_output=True, check=True
+                ).stdout
+                os.kill(int(pid), signal.SIGKILL)
             if fault["kind"] == "error":
                 errors = importlib.import_module(f"{UTILS}._core.errors")
                 raise errors.SystemFailure("injected")

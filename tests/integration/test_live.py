@@ -12,14 +12,16 @@ from host import Host
 from lxml import etree
 
 MAC = "52:54:00:00:00:0{}".format
-RANGES = [{"start": "10.30.0.100", "end": "10.30.0.150"}]
+SRV = {"service": "ldap", "protocol": "tcp", "domain": "d.example", "target": "x.d.example"}
+OTHER = {"start": "10.30.0.110", "end": "10.30.0.155"}
+RANGES = ({"start": "10.30.0.100", "end": "10.30.0.150"},)
 
 
 def network(
     hosts: list[dict] = (), ranges: list[dict] = RANGES, dns: dict | None = None, **options: typing.Any
 ) -> dict:
     subnets = [
-        {"address": "10.30.0.1/24", "dhcp": {"ranges": ranges, "hosts": list(hosts)}},
+        {"address": "10.30.0.1/24", "dhcp": {"ranges": list(ranges), "hosts": list(hosts)}},
         {"address": "fd30::1/64"},
     ]
     return {"name": "net", "mode": "nat", "subnets": subnets, "dns": dns or {}, **options}
@@ -46,6 +48,9 @@ for attempt in range(20):  # a dnsmasq that starts takes a moment to listen
         break
     except TimeoutError:
         pass
+else:
+    print(0)  # it asks upstream, where nobody answers
+    raise SystemExit
 count = struct.unpack(">H", answer[6:8])[0]
 rest = answer[12 + len(labels) + 4:]
 print(count, ".".join(str(b) for b in rest[12:16]) if "{kind}" == "A" and count else rest[12:] if count else "")
@@ -64,16 +69,17 @@ STEPS: list[tuple[str, dict, str]] = [
     ("a lease time", network([reserve(4, 11, lease_time="3h"), reserve(2, 14)]), "ip-dhcp-host modify"),
     ("remove all", network(), "ip-dhcp-host delete"),
     ("a second range", network(ranges=[*RANGES, {"start": "10.30.0.160", "end": "10.30.0.170"}]), "ip-dhcp-range add"),
-    ("replace both ranges", network([reserve(1, 120)], ranges=[{"start": "10.30.0.110", "end": "10.30.0.155"}]), "ip-dhcp-range delete"),
-    ("the range's lease", network([reserve(1, 120)], ranges=[{"start": "10.30.0.110", "end": "10.30.0.155", "lease_time": "2h"}]), "ip-dhcp-range"),
+    ("replace both ranges", network([reserve(1, 120)], ranges=[OTHER]), "ip-dhcp-range delete"),
+    ("the range's lease", network([reserve(1, 120)], ranges=[{**OTHER, "lease_time": "2h"}]), "ip-dhcp-range"),
     ("back to the first range", network(), "ip-dhcp-range add"),
     ("a DNS host", network(dns={"hosts": [{"ip": "10.30.0.11", "hostnames": ["www", "ftp"]}]}), "dns-host add"),
-    ("its address swapped", network(dns={"hosts": [{"ip": "10.30.0.12", "hostnames": ["www", "ftp"]}, {"ip": "10.30.0.11", "hostnames": ["old"]}]}), "dns-host delete"),
+    ("its address swapped", network(dns={"hosts": [
+        {"ip": "10.30.0.12", "hostnames": ["www", "ftp"]}, {"ip": "10.30.0.11", "hostnames": ["old"]}]}), "dns-host delete"),
     ("fewer names", network(dns={"hosts": [{"ip": "10.30.0.12", "hostnames": ["www"]}]}), "dns-host"),
     ("a TXT record", network(dns={"txts": [{"name": "a.example", "value": "hello there"}]}), "dns-txt add"),
     ("another value", network(dns={"txts": [{"name": "a.example", "value": "bye"}]}), "dns-txt"),
-    ("an SRV record", network(dns={"srvs": [{"service": "ldap", "protocol": "tcp", "domain": "d.example", "target": "x.d.example", "port": 389}]}), "dns-srv add"),
-    ("another port", network(dns={"srvs": [{"service": "ldap", "protocol": "tcp", "domain": "d.example", "target": "x.d.example", "port": 636}]}), "dns-srv"),
+    ("an SRV record", network(dns={"srvs": [{**SRV, "port": 389}]}), "dns-srv add"),
+    ("another port", network(dns={"srvs": [{**SRV, "port": 636}]}), "dns-srv"),
     ("portgroups", network(portgroups=[{"name": "a", "default": True}, {"name": "b"}]), "portgroup add"),
     ("the other is the default", network(portgroups=[{"name": "a"}, {"name": "b", "default": True}]), "portgroup modify"),
     ("one less", network(portgroups=[{"name": "b", "default": True}]), "portgroup delete"),
@@ -87,7 +93,7 @@ def test_live_updates_cost_a_running_guest_nothing(host: Host) -> None:
     address = host.guest("g1", "net", mac=MAC(1))
     tap, bridge = host.tap("g1"), "virbr0"
     index = host.run(f"cat /sys/class/net/{tap}/ifindex")
-    host.speak("g1", "ping -i 0.1 -q 10.30.0.1 > /tmp/ping 2>&1 &")
+    host.speak("g1", "ping -i 0.1 10.30.0.1 > /tmp/ping 2>&1 &")
     with host.pinger(address) as pinger:
         for what, options, action in STEPS:
             predicted = host.network(check=True, **options)
@@ -102,9 +108,8 @@ def test_live_updates_cost_a_running_guest_nothing(host: Host) -> None:
     assert host.tap("g1") == tap and host.run(f"cat /sys/class/net/{tap}/ifindex") == index
     assert host.master(tap) == bridge
     host.speak("g1", "killall -INT ping; sleep 0.3")
-    summary = host.speak("g1", "cat /tmp/ping")
-    sent, received = (int(word) for word in re.findall(r"(\d+) packets", summary))
-    assert sent > 30 and received >= sent - 1, summary
+    numbers = [int(number) for number in re.findall(r"seq=(\d+)", host.speak("g1", "cat /tmp/ping"))]
+    assert max(numbers) > 30 and len(set(numbers)) == max(numbers) + 1
 
 
 def comparable(text: str) -> list[str]:
@@ -114,8 +119,7 @@ def comparable(text: str) -> list[str]:
         nat.getparent().remove(nat)
     root.attrib.pop("connections", None)
     return sorted(
-        f"{one.getroottree().getpath(one.getparent())}".split("[")[0]
-        + f" {one.tag} {sorted(one.attrib.items())} {(one.text or '').strip()}"
+        f"{one.getparent().tag} {one.tag} {sorted(one.attrib.items())} {(one.text or '').strip()}"
         for one in root.iter()
         if one is not root
     )

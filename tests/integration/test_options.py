@@ -11,6 +11,7 @@ from lxml import etree
 
 NAT = {"mode": "nat", "address": "10.20.0.1/24"}
 BRIDGE = {"mode": "bridge", "bridge": "br-own"}
+SRV = {"service": "ldap", "protocol": "tcp", "domain": "d.example", "target": "x"}
 RANGE = {"start": "10.20.0.100", "end": "10.20.0.199"}
 
 
@@ -117,8 +118,8 @@ CASES = {
         "dns/txt[@value='one two']",
     ),
     "dns srvs": (
-        nat(dns={"srvs": [{"service": "ldap", "protocol": "tcp", "domain": "d.example", "target": "x", "port": 389, "priority": 1, "weight": 2}]}),
-        nat(dns={"srvs": [{"service": "ldap", "protocol": "tcp", "domain": "d.example", "target": "x", "port": 636}]}),
+        nat(dns={"srvs": [{**SRV, "port": 389, "priority": 1, "weight": 2}]}),
+        nat(dns={"srvs": [{**SRV, "port": 636}]}),
         "dns/srv[@port='389' and @weight='2']",
     ),
     "routes": (
@@ -167,7 +168,11 @@ STORED_ONLY = {
         "bandwidth/inbound[@peak='2000']",
     ),
     "mac_table_manager": (nat(bridge_options={"mac_table_manager": "libvirt"}), NAT, "bridge[@macTableManager='libvirt']"),
-    "hostdev pf": ({"mode": "hostdev", "forward": {"pf": "eth0", "managed": True}}, {"mode": "hostdev", "forward": {"pf": "eth1", "managed": True}}, "forward/pf[@dev='eth0']"),
+    "hostdev": (
+        {"mode": "hostdev", "forward": {"pf": "eth0", "managed": True, "driver": "vfio"}},
+        {"mode": "hostdev", "forward": {"pf": "eth1", "managed": True}},
+        "forward[@managed='yes']/pf[@dev='eth0']",
+    ),
     "zone": (nat(bridge_options={"zone": "libvirt"}), NAT, "bridge[@zone='libvirt']"),
     "virtualport of 802.1Qbg": (
         {"mode": "vepa", "forward": {"dev": "eth0"}, "virtualport": {"type": "802.1Qbg", "parameters": {

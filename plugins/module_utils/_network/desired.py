@@ -56,8 +56,7 @@ def _want(params: Params, above: Params) -> Want:
         common["autostart"] = True
     if source and common["state"] == ABSENT:
         source = text = None  # what goes is not described
-    metadata = None if source is None or params.get("metadata") is None else source.options.get("metadata", "")
-    return Want(name=name, source=source, source_xml=text, metadata=metadata, **common)
+    return Want(name=name, source=source, source_xml=text, **common)
 
 
 def _source(name: str, params: Params) -> tuple[Definition | None, str | None]:

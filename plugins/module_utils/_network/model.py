@@ -99,7 +99,6 @@ class Want:
     force: bool = False
     source: Definition | None = None
     source_xml: str | None = None  # the user's own XML, which is kept to the letter
-    metadata: str | None = None  # None: foreign metadata stays as it is
     back: Network | None = None  # put back exactly this, whatever the other words say
 
 

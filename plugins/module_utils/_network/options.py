@@ -463,7 +463,14 @@ def carry_over(wanted: Definition, there: Definition) -> Definition:
     kept = {name: there.options[name] for name in CHOSEN if name in there.options and name not in wanted.options}
     if wanted.mode not in OWN_BRIDGE or there.mode not in OWN_BRIDGE:
         kept = {name: value for name, value in kept.items() if name == "uuid"}
-    return dataclasses.replace(wanted, options={**wanted.options, **kept})
+    return with_options(wanted, kept)
+
+
+def with_options(wanted: Definition, more: Options) -> Definition:
+    """The definition with these options too, all in the table's order."""
+    options = {**wanted.options, **more}
+    order = [*(row.name for row in TABLE), METADATA.name]
+    return dataclasses.replace(wanted, options={name: options[name] for name in order if name in options})
 
 
 def spec() -> Options:

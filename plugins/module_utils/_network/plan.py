@@ -30,7 +30,7 @@ from .model import (
     Observed,
     Want,
 )
-from .options import carry_over
+from .options import carry_over, with_options
 
 # Each rank with its reason.
 FREE = 10  # what goes makes room for what comes: addresses, bridge names
@@ -113,8 +113,7 @@ def _form(want: Want, network: Network | None) -> Form:
                 f"network {want.name}: uuid: it has {network.uuid}, which libvirt can't change;"
                 " leave uuid out, or remove the network first"
             )
-        if want.metadata is None:
-            definition = _with_metadata(definition, network.kept.definition)
+        definition = _with_metadata(definition, network.kept.definition)
     if want.source_xml is None:
         return Form(definition, xml.write(want.name, definition, ours), ours)
     return Form(definition, xml.amend(want.source_xml, want.name, definition, ours), ours)
@@ -126,8 +125,7 @@ def _with_metadata(wanted: Definition, there: Definition) -> Definition:
         **xml.fragments(there.options.get("metadata", "")),
         **xml.fragments(wanted.options.get("metadata", "")),
     }
-    options = {**wanted.options, "metadata": xml.join(pieces)} if pieces else wanted.options
-    return dataclasses.replace(wanted, options=options)
+    return with_options(wanted, {"metadata": xml.join(pieces)} if pieces else {})
 
 
 def _definition_steps(want: Want, network: Network | None, form: Form) -> list[Step]:

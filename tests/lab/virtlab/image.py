@@ -182,6 +182,8 @@ def _prepare(tree: pathlib.Path) -> None:
     # The cgroups that a container sees are read-only; root spares qemu the search for devices it may open.
     with open(tree / "etc/libvirt/qemu.conf", "a") as conf:
         conf.write('cgroup_controllers = []\nuser = "root"\ngroup = "root"\n')
+    # Without machined libvirt runs a guest as a plain process: in a container its scopes outlive their guests.
+    (tree / "usr/share/dbus-1/system-services/org.freedesktop.machine1.service").unlink(missing_ok=True)
     for package_cache in (tree / "var/cache/apt/archives").glob("*.deb"):
         package_cache.unlink()
     (tree / "etc/systemd/system/lab-sysfs.service").write_text(SYSFS_UNIT)
@@ -215,7 +217,7 @@ def _guest_initrd(tree: pathlib.Path) -> None:
         (root / name).chmod(0o755)
     names = "\0".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))).encode()
     archive = subprocess.run(
-        ["cpio", "-0", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=subprocess.PIPE
+        ["cpio", "-0", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=subprocess.PIPE, check=True
     )
     (folder / "initrd.img").write_bytes(archive.stdout)
     shutil.rmtree(root)

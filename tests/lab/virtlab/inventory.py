@@ -62,6 +62,8 @@ def write(lab: Lab, machines: list[Machine], key: pathlib.Path) -> None:
 def close_connections(folder: pathlib.Path) -> None:
     """End the SSH masters that Ansible keeps alive; they were opened for this lab alone."""
     for socket in (folder / "ssh").glob("*"):
-        subprocess.run(["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "x"], stderr=subprocess.DEVNULL)
+        subprocess.run(
+            ["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "x"], stderr=subprocess.DEVNULL, check=False
+        )
     for pid in processes_naming(f"{folder}/ssh/"):
         kill(pid)

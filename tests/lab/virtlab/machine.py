@@ -98,7 +98,7 @@ class Machine:
         for pid in self._nspawn():
             kill(pid)  # the container's own processes die with it
         for link in self._cables():
-            subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL)
+            subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL, check=False)
 
     def reboot(self) -> None:
         before = self.leader()
@@ -131,7 +131,7 @@ class Machine:
             raise LabError(f"{self.name} is not running")
         environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
         inside = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
-        return subprocess.run([*inside, "env", "-i", *environment, *command], **how)
+        return subprocess.run([*inside, "env", "-i", *environment, *command], check=False, **how)
 
     def _configure(self) -> None:
         for path, text in self._files().items():

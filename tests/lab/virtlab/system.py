@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 def run(command: list[str], *, stdin: bytes | None = None, cwd: str | None = None) -> str:
     """The command's stdout; LabError with its stderr when it fails."""
-    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd)
+    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, check=False)
     if done.returncode:
         raise LabError(f"{' '.join(command)}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout.decode(errors="replace")

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from lxml import etree
-
 from ansible_collections.virtnet.kvm.plugins.module_utils._libvirt import domains
+from lxml import etree
 
 DOMAIN = """<domain><name>g</name><uuid>u-1</uuid><devices>
   <interface type='network'><mac address='52:54:00:00:00:01'/>

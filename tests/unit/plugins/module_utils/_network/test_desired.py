@@ -52,11 +52,6 @@ def test_the_name_may_come_from_the_xml() -> None:
     assert want(xml="<network><name>n</name></network>").name == "n"
 
 
-def test_metadata_said_as_empty_is_said() -> None:
-    assert want(name="n", mode="isolated").metadata is None
-    assert want(name="n", mode="isolated", metadata="").metadata == ""
-
-
 BAD = [
     ({}, "name is missing"),
     ({"name": "n", "xml": "<network/>", "mode": "nat"}, "xml and mode exclude"),

@@ -14,7 +14,7 @@ from ansible_collections.virtnet.kvm.plugins.module_utils._core.plan import Plan
 from ansible_collections.virtnet.kvm.plugins.module_utils._network import domain, xml
 from ansible_collections.virtnet.kvm.plugins.module_utils._network.desired import desired
 from ansible_collections.virtnet.kvm.plugins.module_utils._network.model import Desired, Form, Guest, Network, Observed
-from ansible_collections.virtnet.kvm.plugins.module_utils._network.options import definition
+from ansible_collections.virtnet.kvm.plugins.module_utils._network.options import MARK_NAMESPACE, definition
 from ansible_collections.virtnet.kvm.plugins.module_utils._network.plan import plan, touched
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,7 +137,7 @@ def test_what_libvirt_chose_is_kept() -> None:
 def test_networks_of_others_are_not_marked_as_ours() -> None:
     theirs = dataclasses.replace(RUNNING, live=form(False, **options()), config=form(False, **options()))
     item = plan(desired({**NET, "mtu": 1400}), Observed({"n": theirs})).items[0]
-    assert xml.MARK.split("}")[0][1:] not in item.steps[0].arguments["xml"]
+    assert MARK_NAMESPACE not in item.steps[0].arguments["xml"]
 
 
 @pytest.mark.parametrize("state", ["inactive", "absent"])

@@ -97,13 +97,17 @@ def test_items_for_updates() -> None:
 
 
 def test_order_of_addresses_is_that_of_the_document() -> None:
-    text = "<network><ip address='10.2.0.1' prefix='24'/><ip family='ipv6' address='FD00::1' prefix='64'/><ip address='10.1.0.1' netmask='255.255.255.0'/></network>"
+    text = (
+        "<network><ip address='10.2.0.1' prefix='24'/><ip family='ipv6' address='FD00::1' prefix='64'/>"
+        "<ip address='10.1.0.1' netmask='255.255.255.0'/></network>"
+    )
     assert xml.read_addresses(text) == ["10.2.0.1/24", "fd00::1/64", "10.1.0.1/24"]
 
 
 @pytest.mark.parametrize("text", [
     "<network>", "", "<a/>", "<!DOCTYPE network><network/>", "<!DOCTYPE n [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><network>&a;</network>",
-    "<network><ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='1' unit='years'/></range></dhcp></ip></network>",
+    "<network><ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'>"
+    "<lease expiry='1' unit='years'/></range></dhcp></ip></network>",
 ])  # fmt: skip
 def test_refused(text: str) -> None:
     with pytest.raises(InputError, match="xml: "):
