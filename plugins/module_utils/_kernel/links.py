@@ -17,6 +17,7 @@ import typing
 from .._core.errors import MissingError, SystemFailure
 
 _NET = pathlib.Path("/sys/class/net")
+_IFF_TAP, _IFF_PERSIST = 0x0002, 0x0800  # linux/if_tun.h
 
 
 def names() -> tuple[str, ...]:
@@ -26,7 +27,14 @@ def names() -> tuple[str, ...]:
 
 def loose_taps() -> set[str]:
     """Taps that are in no bridge: a running guest's tap may have lost its bridge."""
-    return {name for name in names() if (_NET / name / "tun_flags").exists() and not (_NET / name / "master").exists()}
+    return {name for name in names() if _is_guest_tap(name) and not (_NET / name / "master").exists()}
+
+
+def _is_guest_tap(name: str) -> bool:
+    """A tap that lives as long as its program; a VPN's tun and what an administrator made for good are not asked about."""
+    path = _NET / name / "tun_flags"
+    flags = int(path.read_text(), 16) if path.exists() else 0
+    return bool(flags & _IFF_TAP) and not flags & _IFF_PERSIST
 
 
 def master(name: str) -> str | None:
