@@ -40,7 +40,7 @@ def subnet(draw: st.DrawFn, net: typing.Any, dhcp: bool) -> Options:
     }
     if net.version == 4 and draw(st.booleans()):
         options["address"] = f"{address}/{net.netmask}"
-    if draw(st.booleans()):
+    if net.prefixlen % 8 == 0 and draw(st.booleans()):
         options["local_ptr"] = draw(st.booleans())
     if dhcp:
         options["dhcp"] = draw(dhcp_of(net))
@@ -111,9 +111,7 @@ def definitions(draw: st.DrawFn) -> Options:
     common["portgroups"] = draw(portgroups())
     if mode == "bridge":
         return {**common, "bridge": "br-own"}
-    four = draw(
-        st.lists(st.sampled_from(NETS4), unique=True, max_size=2, min_size=0 if mode in ("isolated", "open") else 1)
-    )
+    four = draw(st.lists(st.sampled_from(NETS4), unique=True, max_size=2, min_size=0 if mode == "isolated" else 1))
     six = draw(st.lists(st.sampled_from(NETS6), unique=True, max_size=1))
     nets = [(net, number == 0) for number, net in enumerate(four)] + [
         (net, number == 0) for number, net in enumerate(six)

@@ -20,6 +20,7 @@ from virtlab.lab import Lab
 from virtlab.settings import RELEASES
 
 HOSTS = 2
+WITH_GUESTS = ("test_live", "test_restart", "test_faults", "test_states")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,16 +31,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A release's tests stay together on one worker, whose lab it is."""
+    """Tests that share a lab stay together on one worker, whose lab it is; those with guests apart from the others."""
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and "release" in callspec.params:
-            item.add_marker(pytest.mark.xdist_group(callspec.params["release"]))
+            part = "guests" if item.path.stem in WITH_GUESTS else "plain"
+            item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
+        elif item.path.stem == "test_lab":
+            item.add_marker(pytest.mark.xdist_group("lab"))
 
 
 @pytest.fixture(scope="session")
 def lab(release: str) -> Iterator[Lab]:
-    one = Lab(f"test-{release}")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    one = Lab(f"test-{release}-{worker}")
     one.up(HOSTS, release)
     yield one
     if not os.environ.get("VIRTNET_KEEP_LAB"):

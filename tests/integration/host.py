@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pathlib
 import shutil
@@ -121,14 +120,15 @@ class Host:
     def xml(self, name: str, inactive: bool = False) -> str:
         return self.virsh("net-dumpxml", *(["--inactive"] if inactive else []), name)
 
-    def state(self) -> str:
-        """Everything that a check mode must not touch: XML on disk, live XML, dnsmasq's files, firewall, links."""
+    def state(self, status: bool = True) -> str:
+        """Everything that a check mode must not touch: XML on disk, live XML, dnsmasq's files, firewall, links.
+
+        Without status: not the notes that libvirtd keeps for itself about what runs, which a restart writes anew.
+        """
         live = "".join(self.xml(name) for name in self.virsh("net-list", "--name").split())
         listing = self.virsh("net-list", "--all")
-        return "\n".join([self.run(WATCHED), live, listing])
-
-    def fingerprint(self) -> str:
-        return hashlib.sha256(self.state().encode()).hexdigest()
+        watched = WATCHED if status else WATCHED.replace(" /run/libvirt/network", "")
+        return "\n".join([self.run(watched), live, listing])
 
     def names(self) -> set[str]:
         return set(self.virsh("net-list", "--all", "--name").split())

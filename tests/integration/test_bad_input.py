@@ -65,6 +65,7 @@ CASES = {
     "networks and name": ({"name": "net", "networks": []}, ["networks", "name", "exclude"]),
     "purge alone": ({**NAT, "address": "10.70.0.1/24", "purge": True}, ["purge", "networks"]),
     "no name": ({"mode": "isolated"}, ["name is missing"]),
+    "reverse zone of a /25": ({**NAT, "subnets": [{"address": "10.70.0.1/25", "local_ptr": True}]}, ["local_ptr", "multiple of 8"]),
     "nat without address": (NAT, ["mode nat needs an address"]),
     "bridge without bridge": ({"name": "net", "mode": "bridge"}, ["mode bridge needs"]),
     "address in mode bridge": ({"name": "net", "mode": "bridge", "bridge": "br0", "address": "10.70.0.1/24"}, ["address", "mode bridge"]),

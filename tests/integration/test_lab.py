@@ -53,7 +53,7 @@ def test_what_a_command_says_comes_through(one_host: None) -> None:
 def test_everybody_reaches_the_outside(one_host: None) -> None:
     for machine in ("h1", "client", "router"):
         for address in ("198.18.0.10", "2001:db8:2::a", "www.outside.example"):
-            lab("run", machine, "--", "ping", "-c1", "-W2", address)
+            lab("run", machine, "--", "ping", "-c5", "-i0.3", "-W2", address)
 
 
 def test_up_again_changes_nothing_and_more_hosts_are_added(one_host: None) -> None:

@@ -40,8 +40,8 @@ QUERY = """
 import socket, struct
 kinds = {{"A": 1, "TXT": 16, "SRV": 33}}
 labels = b"".join(bytes([len(x)]) + x.encode() for x in "{name}".split(".")) + bytes(1)
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(0.5)
-for attempt in range(20):  # a dnsmasq that starts takes a moment to listen
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(0.4)
+for attempt in range(10):  # a dnsmasq that starts takes a moment to listen
     s.sendto(struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + labels + struct.pack(">HH", kinds["{kind}"], 1), ("10.30.0.1", 53))
     try:
         answer = s.recv(1500)

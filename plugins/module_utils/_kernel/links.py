@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import ipaddress
 import os
 import pathlib
 import socket
 import struct
-import sys
 import typing
 
-from .._core.errors import MissingError, SystemFailure
+from .._core.errors import SystemFailure
 
 _NET = pathlib.Path("/sys/class/net")
 _IFF_TAP, _IFF_PERSIST = 0x0002, 0x0800  # linux/if_tun.h
@@ -108,14 +108,9 @@ def plug(device: str, bridge: str, flags: dict[str, int]) -> None:
     on (br_make_forwarding in net/bridge/br_stp.c leaves a port alone that is not blocking). So STP is held for the
     moment of joining; a loop behind the guest would still be found by the next BPDU.
     """
-    try:
-        from pyroute2 import IPRoute
-        from pyroute2.netlink.exceptions import NetlinkError
-    except ImportError:
-        raise MissingError(
-            f"plugging guests back in needs pyroute2, which is missing for {sys.executable}:"
-            " install the package python3-pyroute2 on this host"
-        ) from None
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+
     try:
         with IPRoute() as ipr:
             link, above = socket.if_nametoindex(device), socket.if_nametoindex(bridge)
@@ -138,3 +133,8 @@ def _stp_held(ipr: typing.Any, bridge: int, stp: int) -> typing.Iterator[None]:
         yield
     finally:
         ipr.link("set", index=bridge, kind="bridge", br_stp_state=stp)
+
+
+def can_plug() -> bool:
+    """Whether pyroute2 is there, asked without the price of importing it."""
+    return importlib.util.find_spec("pyroute2") is not None

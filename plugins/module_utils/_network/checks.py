@@ -124,7 +124,7 @@ def _mode(wanted: Definition) -> Iterator[str]:
         yield f"bridge: mode {mode} has none"
     if mode == "hostdev" and not interfaces.get("pf") and not interfaces.get("addresses"):
         yield "mode hostdev needs forward.pf or forward.addresses"
-    if mode in ("route", "nat") and not wanted.subnets:
+    if mode in ("route", "nat", "open") and not wanted.subnets:
         yield f"mode {mode} needs an address (or subnets)"
 
 
@@ -152,6 +152,8 @@ def _subnet(subnet: Options) -> Iterator[str]:
     dhcp = subnet.get("dhcp", {})
     if "bootp" in dhcp and "ranges" not in dhcp and "hosts" not in dhcp:
         yield f"{where}: bootp needs a DHCP range or a reservation; without one libvirt drops it"
+    if subnet.get("local_ptr") and net.prefixlen % (8 if net.version == 4 else 4):
+        yield f"{where}: local_ptr needs a prefix that is a multiple of {8 if net.version == 4 else 4}: a reverse zone has no other"
     spans = []
     for span in dhcp.get("ranges", []):
         start, end = (ipaddress.ip_address(span[name]) for name in ("start", "end"))

@@ -36,7 +36,7 @@ def desired(params: Params) -> Desired:
         raise InputError(
             f"networks: {', '.join(twice)} stands there more than once; a network is described by one item"
         )
-    return Desired(wants, bool(params.get("purge")))
+    return Desired(wants, bool(params.get("purge")), bool(params.get("force")))
 
 
 def _want(params: Params, above: Params) -> Want:

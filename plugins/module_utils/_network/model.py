@@ -108,6 +108,7 @@ class Desired:
 
     wants: tuple[Want, ...]
     purge: bool = False
+    force: bool = False  # what a purge may do
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,4 +120,5 @@ class Observed:
     links: tuple[str, ...] | None = None  # the host's links; None: not this host
     host_subnets: tuple[tuple[str, str], ...] = ()  # (link, CIDR) that the host routes to directly
     schema: frozenset[str] | None = None  # names in libvirt's own schema; None: it is not there
+    can_plug: bool = True  # pyroute2 is there
     metadata_live: bool = False  # this libvirt can change metadata of a running network

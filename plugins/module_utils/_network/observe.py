@@ -26,7 +26,12 @@ def observe(driver: Driver, desired: Desired) -> Observed:
     entries = driver.networks()
     named = {want.name for want in desired.wants}
     networks = read(driver, [entry for entry in entries if desired.purge or entry.name in named])
-    observed = Observed(networks=networks, metadata_live=driver.metadata_live)
+    observed = Observed(
+        networks=networks,
+        links=links.names() if driver.local else None,
+        can_plug=links.can_plug(),
+        metadata_live=driver.metadata_live,
+    )
     loose = links.loose_taps() if driver.local else set()
     first = _first_plan(desired, observed)
     if first is None and not loose:
@@ -44,9 +49,7 @@ def observe(driver: Driver, desired: Desired) -> Observed:
 def _first_plan(desired: Desired, observed: Observed) -> bool | None:
     """Whether anything is to be done at all; True also where the plan refuses, which needs to be said with all known."""
     try:
-        plan = planner.plan(
-            dataclasses.replace(desired, wants=tuple(planner.bold(want) for want in desired.wants)), observed
-        )
+        plan = planner.plan(planner.bold(desired), observed)
     except VirtnetError:
         return True
     pending = any(item.facts.get("restart_required") for item in plan.items)
@@ -125,9 +128,7 @@ def _neighbours(driver: Driver, entries: list[Entry], observed: Observed) -> Obs
     others = read(driver, [entry for entry in entries if entry.name not in observed.networks])
     if not driver.local:
         return dataclasses.replace(observed, others=others)
-    return dataclasses.replace(
-        observed, others=others, links=links.names(), host_subnets=tuple(links.subnets()), schema=_schema()
-    )
+    return dataclasses.replace(observed, others=others, host_subnets=tuple(links.subnets()), schema=_schema())
 
 
 def _schema() -> frozenset[str] | None:

@@ -49,7 +49,7 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     if desired.purge:
         named = {want.name for want in wants}
         strangers = [net for net in observed.networks.values() if net.name not in named and net.ours]
-        wants += [Want(name=network.name, state=ABSENT, force=_force(desired)) for network in strangers]
+        wants += [Want(name=network.name, state=ABSENT, force=desired.force) for network in strangers]
     items = [_item(want, observed.networks.get(want.name), observed) for want in wants]
     if not any(want.back for want in wants):
         _refuse(items, observed)
@@ -59,18 +59,17 @@ def plan(desired: Desired, observed: Observed) -> Plan:
 def touched(desired: Desired, observed: Observed) -> set[str]:
     """The networks whose guests have to be known, since a step may cut them off or finds them cut off."""
     names = set()
-    for item in plan(dataclasses.replace(desired, wants=tuple(bold(want) for want in desired.wants)), observed).items:
+    for item in plan(bold(desired), observed).items:
         if item.facts.get("restart_required") or any(step.verb in ("stop", "start") for step in item.steps):
             names.add(item.subject)
     return names
 
 
-def bold(want: Want) -> Want:
-    return dataclasses.replace(want, force=True)
-
-
-def _force(desired: Desired) -> bool:
-    return any(want.force for want in desired.wants)
+def bold(desired: Desired) -> Desired:
+    """The same with force: to plan before it is known who is connected."""
+    return dataclasses.replace(
+        desired, wants=tuple(dataclasses.replace(want, force=True) for want in desired.wants), force=True
+    )
 
 
 def _item(want: Want, network: Network | None, observed: Observed) -> Item:
@@ -286,11 +285,22 @@ def _refuse(items: list[Item], observed: Observed) -> None:
             definition = item.after.config.definition
             own = dataclasses.replace(definition, options={**definition.options, "subnets": []})
             checks.refuse(item.subject, checks.collision_problems(item.subject, own, observed, there))
-        if observed.links is None and "plug" in verbs and "stop" in verbs:
-            raise MissingError(
-                f"network {item.subject}: restart: always with connected guests has to run on the KVM host itself,"
-                " since plugging them back in is done in its kernel"
-            )
+        if "plug" in verbs:
+            _refuse_plugging(item.subject, observed)
+
+
+def _refuse_plugging(name: str, observed: Observed) -> None:
+    """Found out before a guest is unplugged that could not be plugged in again."""
+    if observed.links is None:
+        raise MissingError(
+            f"network {name}: plugging guests back in has to be done on the KVM host itself, in its kernel;"
+            " run the task there, or say restart: never"
+        )
+    if not observed.can_plug:
+        raise MissingError(
+            f"network {name}: plugging guests back in needs pyroute2: install the package python3-pyroute2 on this host"
+            " (Debian, Ubuntu, EL), or say restart: never"
+        )
 
 
 def _moves(item: Item, running: Form) -> bool:

@@ -170,6 +170,8 @@ def test_what_does_not_exist_has_to_be_described() -> None:
 def test_guests_can_be_plugged_in_only_where_they_are() -> None:
     with pytest.raises(MissingError, match="on the KVM host itself"):
         plan(desired({**NET, "mtu": 1400, "restart": "always"}), Observed({"n": BUSY}, links=None))
+    with pytest.raises(MissingError, match="python3-pyroute2"):
+        plan(desired({**NET, "mtu": 1400, "restart": "always"}), Observed({"n": BUSY}, links=(), can_plug=False))
 
 
 # A model of what applying does
