@@ -33,27 +33,22 @@ def observe(driver: Driver, desired: Desired) -> Observed:
         metadata_live=driver.metadata_live,
     )
     loose = links.loose_taps() if driver.local else set()
-    first = _first_plan(desired, observed)
-    if first is None and not loose:
-        return observed
-    touched = planner.touched(desired, observed) if first else set()
-    if touched or loose:
-        # a tap that hangs in no bridge may belong to any network that runs
-        networks = with_guests(driver, networks, {*touched, *(networks if loose else ())}, loose)
-        observed = dataclasses.replace(observed, networks=networks)
-    if first:
+    pending = _pending(desired, observed)
+    if pending:
         observed = _neighbours(driver, entries, observed)
-    return observed
+    names = planner.touched(desired, observed) if pending else set()
+    if loose:
+        names |= set(networks)  # a tap that hangs in no bridge may belong to any network that runs
+    return dataclasses.replace(observed, networks=with_guests(driver, networks, names, loose)) if names else observed
 
 
-def _first_plan(desired: Desired, observed: Observed) -> bool | None:
-    """Whether anything is to be done at all; True also where the plan refuses, which needs to be said with all known."""
+def _pending(desired: Desired, observed: Observed) -> bool:
+    """Whether anything is to be done at all, or is to be refused, which has to be said with all known."""
     try:
         plan = planner.plan(planner.bold(desired), observed)
     except VirtnetError:
         return True
-    pending = any(item.facts.get("restart_required") for item in plan.items)
-    return True if plan.changed or pending else None
+    return plan.changed or any(item.facts.get("restart_required") for item in plan.items)
 
 
 def read(driver: Driver, entries: list[Entry]) -> dict[str, Network]:

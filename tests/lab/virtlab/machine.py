@@ -15,6 +15,9 @@ from .system import alive, children, command_line, kill, processes_naming, run, 
 
 BOOT_SECONDS = 90
 
+# Looking through all processes of a busy machine costs more than most commands that are then run.
+_LEADERS: dict[pathlib.Path, int] = {}
+
 # systemd-nspawn that may not make units of its own ends with status 133 when its machine wants to reboot.
 KEEP_BOOTING = 'while "$@"; [ $? -eq 133 ]; do :; done'
 
@@ -108,6 +111,15 @@ class Machine:
 
     def leader(self) -> int | None:
         """The container's first process, or None while there is none."""
+        known = _LEADERS.get(self.root)
+        if known and alive(known) and os.path.exists(f"/proc/{known}/root/run/systemd/system"):
+            return known
+        found = self._find_leader()
+        if found:
+            _LEADERS[self.root] = found
+        return found
+
+    def _find_leader(self) -> int | None:
         for nspawn in self._nspawn():
             for pid in children(nspawn):
                 inner = children(pid)  # nspawn keeps an outer child in between while it sets things up

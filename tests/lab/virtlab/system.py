@@ -48,14 +48,15 @@ def children(pid: int) -> list[int]:
 
 def command_line(pid: int) -> str:
     try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
 
 
 def processes_naming(word: str) -> list[int]:
     """Every process whose command line has this word: a killed lab leaves no other trace of its containers."""
-    pids = (int(entry.name) for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit())
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - half the price
     return [pid for pid in pids if pid != os.getpid() and word in command_line(pid)]
 
 
