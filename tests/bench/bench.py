@@ -52,8 +52,8 @@ class Bench:
             "ANSIBLE_CALLBACKS_ENABLED": "task_times",
             "TASK_TIMES": str(times),
         }
-        command = [ROOT / ".venv/bin/ansible-playbook", "-i", self.lab.inventory, "tests/bench/networks.yml"]
-        extra = ["-e", f"what={what} spec={spec}"]
+        command = [ROOT / ".venv/bin/ansible-playbook", "-i", self.lab.inventory, f"tests/bench/{what}.yml"]
+        extra = ["-e", f"spec={spec}"]
         done = subprocess.run(
             [*command, *extra], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False
         )
