@@ -35,9 +35,10 @@ def manage(domain: Domain, **arguments: typing.Any) -> None:
     """Run a module that makes things so."""
     module = AnsibleModule(supports_check_mode=True, **arguments)
     try:
-        module.exit_json(**reconcile(domain, module.params, dry=module.check_mode))
+        result = reconcile(domain, module.params, dry=module.check_mode)
     except VirtnetError as error:
-        module.fail_json(msg=str(error), **error.facts)
+        module.fail_json(msg=str(error), invocation=_invocation(module.params), **error.facts)
+    module.exit_json(invocation=_invocation(module.params), **result)
 
 
 def inform(gather: typing.Callable[[Params], dict[str, typing.Any]], **arguments: typing.Any) -> None:
@@ -64,6 +65,17 @@ def reconcile(domain: Domain, params: Params, dry: bool) -> dict[str, typing.Any
         except VirtnetError as error:
             _put_back(domain, driver, plan, error)
         return domain.result(plan, observed)
+
+
+def _invocation(params: Params) -> dict[str, typing.Any]:
+    """The options as they were said. Ansible would repeat every silent option of every item of a list."""
+    return {"module_args": _said(params)}
+
+
+def _said(value: typing.Any) -> typing.Any:
+    if isinstance(value, dict):
+        return {name: _said(one) for name, one in value.items() if one is not None}
+    return [_said(one) for one in value] if isinstance(value, list) else value
 
 
 def _verify(again: Plan) -> None:
