@@ -96,12 +96,16 @@ def network(what: str, number: int, kind: str) -> dict:
     name = f"bench{number:04}"
     net = f"100.{64 + number // 250}.{number % 250}"
     if what == "peer":
-        body = "" if kind == "isolated" else (
+        body = f"<bridge name='vb{number:04}'/>" if kind == "isolated" else (
             f"<forward mode='nat'/><ip address='{net}.1' prefix='24'>"
             f"<dhcp><range start='{net}.2' end='{net}.254'/></dhcp></ip>"
         )  # fmt: skip
         return {"name": name, "xml": f"<network><name>{name}</name>{body}</network>"}
-    return {"name": name, "mode": kind, **({} if kind == "isolated" else {"address": f"{net}.1/24", "dhcp": True})}
+    return {
+        "name": name,
+        "mode": kind,
+        **({"bridge": f"vb{number:04}"} if kind == "isolated" else {"address": f"{net}.1/24", "dhcp": True}),
+    }
 
 
 def ensure_peer() -> None:
