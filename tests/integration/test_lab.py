@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 from host import ROOT
+from virtlab.system import processes_rooted_in
 
 NAME = "test-lab"
 FOLDER = pathlib.Path("/run/virtnet-lab") / NAME
@@ -41,6 +42,7 @@ def traces() -> list[str]:
     namespaces = [path.name for path in pathlib.Path("/run/netns").glob(f"*{NAME}")]
     found = subprocess.run(["pgrep", "-af", str(FOLDER)], stdout=subprocess.PIPE, text=True, check=False).stdout
     processes = [line for line in found.splitlines() if "pgrep" not in line]
+    processes += [f"process {pid}" for pid in processes_rooted_in(f"{FOLDER}/")]
     return [*mounts, *namespaces, *processes, *([str(FOLDER)] if FOLDER.exists() else [])]
 
 

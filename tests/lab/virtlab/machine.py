@@ -11,7 +11,7 @@ import pathlib
 import subprocess
 
 from .settings import CLIENT, DHCP_FIRST, DHCP_LAST, DOMAIN, LAN4, LAN6, OUTSIDE4, OUTSIDE6, ROUTER, LabError
-from .system import alive, children, command_line, kill, processes_naming, run, wait_for
+from .system import alive, children, command_line, kill, processes_naming, processes_rooted_in, run, wait_for
 
 BOOT_SECONDS = 90
 
@@ -99,7 +99,9 @@ class Machine:
             if command_line(pid).startswith("sh "):
                 kill(pid)
         for pid in self._nspawn():
-            kill(pid)  # the container's own processes die with it
+            kill(pid)
+        for pid in processes_rooted_in(f"{self.folder}/upper"):
+            kill(pid)  # the first is the container's init, and the kernel ends the others with it
         for link in self._cables():
             subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL, check=False)
 
