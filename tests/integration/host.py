@@ -167,7 +167,7 @@ class Host:
     def master(self, device: str) -> str | None:
         return json.loads(self.run(f"ip -j link show {device}"))[0].get("master")
 
-    def pinger(self, address: str, source: str = "host") -> Pinger:
+    def pinger(self, address: str) -> Pinger:
         return Pinger(self, address)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -22,7 +21,7 @@ from . import inventory
 from .image import ensure_key, ensure_tree
 from .machine import Machine
 from .settings import CLIENT, CONTROL, FIRST_HOST, LAN4, LAN6, LAST_HOST, OUTSIDE, RELEASES, ROUTER, STATE, LabError
-from .system import kill, run, say, wait_for
+from .system import kill, run, say, unmount
 
 INOTIFY_INSTANCES = 8192  # each dnsmasq takes one and the limit counts all hosts of a user: 128 serves two hosts
 
@@ -116,7 +115,7 @@ class Lab:
             run(["ip", "netns", "delete", self.namespace])
         # A killed container's mounts go with its namespace, a moment later; ours are taken off deepest first.
         for mount in sorted(self._mounts(), reverse=True):
-            wait_for(f"unmounting {mount}", lambda mount=mount: os.system(f"umount {mount} 2>/dev/null") == 0, 10)
+            unmount(mount)
         if self.folder.exists():
             shutil.rmtree(self.folder)
 

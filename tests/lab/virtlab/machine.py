@@ -11,7 +11,7 @@ import pathlib
 import subprocess
 
 from .settings import CLIENT, DHCP_FIRST, DHCP_LAST, DOMAIN, LAN4, LAN6, OUTSIDE4, OUTSIDE6, ROUTER, LabError
-from .system import alive, children, command_line, kill, processes_naming, processes_rooted_in, run, wait_for
+from .system import alive, children, command_line, kill, processes_naming, processes_rooted_in, run, unmount, wait_for
 
 BOOT_SECONDS = 90
 
@@ -90,7 +90,7 @@ class Machine:
         """Pull the plug and throw the disk away."""
         self.kill()
         if os.path.ismount(self.root):
-            wait_for(f"unmounting {self.root}", lambda: os.system(f"umount {self.root} 2>/dev/null") == 0, 10)
+            unmount(str(self.root))
         run(["rm", "-rf", str(self.folder)])
 
     def kill(self) -> None:

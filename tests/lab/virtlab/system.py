@@ -39,6 +39,11 @@ def wait_for(what: str, probe: Callable[[], T | None], seconds: float, pause: fl
         time.sleep(pause)
 
 
+def unmount(path: str) -> None:
+    """Take a mount off; a container that was just killed may hold it for a moment more."""
+    wait_for(f"unmounting {path}", lambda: os.system(f"umount {path} 2>/dev/null") == 0, 10)
+
+
 def children(pid: int) -> list[int]:
     try:
         return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
