@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "tests/lab"))
 
 from virtlab.lab import Lab
 
-RUNS = {1: 5, 10: 5, 100: 3, 1000: 1}
+RUNS = {1: 5, 10: 5, 100: 5, 1000: 1}
 
 
 class Bench:

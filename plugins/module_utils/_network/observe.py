@@ -54,9 +54,7 @@ def _pending(desired: Desired, observed: Observed) -> bool:
 def read(driver: Driver, entries: list[Entry]) -> dict[str, Network]:
     """These networks, without their guests."""
     found = {}
-    for entry in entries:
-        live = driver.network_xml(entry.name, inactive=False) if entry.active else None
-        config = driver.network_xml(entry.name, inactive=True) if entry.persistent else None
+    for entry, (live, config) in zip(entries, driver.definitions(entries)):
         if live or config:
             forms = [_form(text) if text else None for text in (live, config)]
             uuid = next(form.definition.options["uuid"] for form in forms if form)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from .._core.errors import InputError, MissingError
 from .._core.plan import Item, Plan, Step
 from .._core.table import differing
-from . import checks, live, xml
+from . import xml
 from .model import (
     ABSENT,
     ACTIVE,
@@ -113,6 +113,8 @@ def _form(want: Want, network: Network | None) -> Form:
                 " leave uuid out, or remove the network first"
             )
         definition = _with_metadata(definition, network.kept.definition)
+        if network.config and network.config.definition == definition:
+            return network.config
     if want.source_xml is None:
         return Form(definition, xml.write(want.name, definition, ours), ours)
     return Form(definition, xml.amend(want.source_xml, want.name, definition, ours), ours)
@@ -174,6 +176,10 @@ def _running(
 
 def _updates(name: str, now: Form, goal: Form, observed: Observed) -> list[Step] | None:
     """The live updates that lead from the one to the other; None where only a restart does."""
+    if now.definition == goal.definition:
+        return []
+    from . import live  # only here: a run with nothing to do is not to wait for its compilation
+
     if not live.matters(now.definition, goal.definition, observed.metadata_live):
         return []
     calls = live.updates(now.definition, goal.definition, now.xml, observed.metadata_live)
@@ -270,6 +276,10 @@ def _back_live(before: Network, goal: Form, network: Network | None, observed: O
 
 def _refuse(items: list[Item], observed: Observed) -> None:
     """Only what is about to be defined or started is looked at."""
+    if not any(item.steps for item in items):
+        return
+    from . import checks  # only here, as `live` above
+
     after = {**observed.networks, **observed.others, **{item.subject: item.after for item in items}}
     there = {name: network for name, network in after.items() if network is not None}
     for item in items:
