@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
@@ -35,7 +34,7 @@ class Bench:
         self.lab = Lab("bench")
         self.lab.up(1, "bookworm")
         self.host = self.lab.machine("h1")
-        shutil.copy(ROOT / "tests/bench/raw.py", self.host.root / "root/raw.py")
+        self.host.put("/root/raw.py", (ROOT / "tests/bench/raw.py").read_text())
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="virtnet-bench-"))
 
     def raw(self, what: str, count: int, kind: str) -> float:

@@ -9,6 +9,7 @@ import json
 import pathlib
 import shutil
 import subprocess
+import tempfile
 import time
 
 import ansible
@@ -55,31 +56,39 @@ class Host:
 
     def install(self) -> None:
         """Put the collection and Ansible's module_utils where the runner finds them."""
-        target = self.machine.root / REMOTE.lstrip("/")
-        shutil.rmtree(target, ignore_errors=True)
+        with tempfile.TemporaryDirectory() as folder:
+            self._collect(pathlib.Path(folder))
+            self.run(["rm", "-rf", REMOTE])
+            self.machine.put_tree(pathlib.Path(folder), REMOTE)
+
+    def _collect(self, target: pathlib.Path) -> None:
         collection = target / "ansible_collections/virtnet/kvm/plugins"
         for folder in ("modules", "module_utils"):
-            shutil.copytree(
-                ROOT / "plugins" / folder, collection / folder, ignore=shutil.ignore_patterns("__pycache__")
-            )
+            shutil.copytree(ROOT / "plugins" / folder, collection / folder)
         library = pathlib.Path(ansible.__file__).parent
         skip = shutil.ignore_patterns("__pycache__", "facts", "powershell", "csharp")
         shutil.copytree(library / "module_utils", target / "ansible/module_utils", ignore=skip)
         for package in ("ansible", "ansible_collections", "ansible_collections/virtnet"):
             (target / package / "__init__.py").touch()
         (target / "ansible/release.py").write_text((library / "release.py").read_text())
-        shutil.copytree(library / "_internal", target / "ansible/_internal", ignore=skip) if (
-            library / "_internal"
-        ).exists() else None
+        if (library / "_internal").exists():
+            shutil.copytree(library / "_internal", target / "ansible/_internal", ignore=skip)
         shutil.copy(pathlib.Path(__file__).parent / "runner.py", target / "runner.py")
 
     def module(
-        self, module: str = "libvirt_network", /, *, check: bool = False, fault: dict | None = None, **params
+        self,
+        module: str = "libvirt_network",
+        /,
+        *,
+        check: bool = False,
+        fault: dict | None = None,
+        environment: dict | None = None,
+        **params,
     ) -> dict:
         """The module's result, whatever it is; None-like death of the module gives {"killed": True}."""
         if self._runner is None or self._runner.poll() is not None:
             self._start_runner()
-        request = {"module": module, "params": params, "check": check, "fault": fault}
+        request = {"module": module, "params": params, "check": check, "fault": fault, "environment": environment}
         self._runner.stdin.write(json.dumps(request) + "\n")
         self._runner.stdin.flush()
         line = self._runner.stdout.readline()
@@ -106,8 +115,7 @@ class Host:
         return self.module("libvirt_network_info", **({"name": name} if name else {}))["networks"]
 
     def _start_runner(self) -> None:
-        inside = ["nsenter", f"--target={self.machine.leader()}", "--all", "env", f"PYTHONPATH={REMOTE}", "LANG=C.UTF-8",
-                  "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "python3", f"{REMOTE}/runner.py"]  # fmt: skip
+        inside = self.machine.inside(["env", f"PYTHONPATH={REMOTE}", "python3", f"{REMOTE}/runner.py"])
         self._runner = subprocess.Popen(inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def close(self) -> None:
@@ -179,18 +187,7 @@ class Pinger:
         self.lost, self.sent, self.longest_gap = 0, 0, 0.0
 
     def __enter__(self) -> Pinger:
-        words = [
-            "nsenter",
-            f"--target={self.host.machine.leader()}",
-            "--all",
-            "ping",
-            "-D",
-            "-i",
-            "0.1",
-            "-W",
-            "2",
-            self.address,
-        ]
+        words = self.host.machine.inside(["ping", "-D", "-i", "0.1", "-W", "2", self.address])
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         time.sleep(0.5)
         return self

@@ -21,41 +21,46 @@ from ansible.module_utils import basic
 UTILS = "ansible_collections.virtnet.kvm.plugins.module_utils"
 
 
-def faulty(fault):
-    """Wrap each step so that the fault happens before the n-th one."""
-    apply = importlib.import_module(f"{UTILS}._network.apply")
-    count = 0
+def strike(kind):
+    """Do what the fault is."""
+    if kind == "kill module":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "kill libvirtd":
+        show = ["systemctl", "show", "-P", "MainPID", "libvirtd"]
+        os.kill(int(subprocess.run(show, capture_output=True, check=True).stdout), signal.SIGKILL)
+    errors = importlib.import_module(f"{UTILS}._core.errors")
+    if kind == "error":
+        raise errors.SystemFailure("injected")
 
-    def before():
-        nonlocal count
-        count += 1
-        if count == fault["step"]:
-            if fault["kind"] == "kill module":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if fault["kind"] == "kill libvirtd":
-                pid = subprocess.run(
-                    ["systemctl", "show", "-P", "MainPID", "libvirtd"], capture_output=True, check=True
-                ).stdout
-                os.kill(int(pid), signal.SIGKILL)
-            if fault["kind"] == "error":
-                errors = importlib.import_module(f"{UTILS}._core.errors")
-                raise errors.SystemFailure("injected")
+
+def faulty(module, fault):
+    """Wrap each step (of a bridge: each rank of steps) so that the fault happens before the n-th one."""
+    domain = "_bridge" if module == "linux_bridge" else "_network"
+    apply = importlib.import_module(f"{UTILS}.{domain}.apply")
+    count = 0
 
     def wrap(function):
         def wrapped(*arguments):
-            before()
+            nonlocal count
+            count += 1
+            if count == fault["step"]:
+                strike(fault["kind"])
             return function(*arguments)
 
         return wrapped
 
-    saved, saved_plug = dict(apply.VERBS), apply._plug
-    for verb, function in saved.items():
+    names = ("_do",) if domain == "_bridge" else ("_plug",)
+    saved, verbs = {name: getattr(apply, name) for name in names}, dict(getattr(apply, "VERBS", {}))
+    for name, function in saved.items():
+        setattr(apply, name, wrap(function))
+    for verb, function in verbs.items():
         apply.VERBS[verb] = wrap(function)
-    apply._plug = wrap(saved_plug)
 
     def undo():
-        apply.VERBS.update(saved)
-        apply._plug = saved_plug
+        for name, function in saved.items():
+            setattr(apply, name, function)
+        if verbs:
+            apply.VERBS.update(verbs)
 
     return undo
 
@@ -65,7 +70,9 @@ def call(request):
     arguments = {**request["params"], "_ansible_check_mode": request["check"], "_ansible_diff": True}
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
-    undo = faulty(request["fault"]) if request.get("fault") else lambda: None
+    undo = faulty(request["module"], request["fault"]) if request.get("fault") else lambda: None
+    os.environ.pop("SSH_CONNECTION", None)
+    os.environ.update(request.get("environment") or {})
     output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):

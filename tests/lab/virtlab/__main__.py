@@ -14,11 +14,13 @@ import sys
 from . import guest
 from .image import ensure_tree
 from .lab import Lab
-from .settings import RELEASES, LabError
+from .settings import KINDS, RELEASES, LabError
+from .vm_disk import ensure_image
 
 PROGRAMS = {
     "systemd-nspawn": "systemd-container", "debootstrap": "debootstrap", "nc": "netcat-openbsd", "cpio": "cpio",
     "ip": "iproute2", "ssh": "openssh-client", "nsenter": "util-linux", "xz": "xz-utils",
+    "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "mke2fs": "e2fsprogs",
 }  # fmt: skip
 
 
@@ -41,11 +43,11 @@ def check_machine() -> None:
 
 
 def up(arguments: argparse.Namespace) -> None:
-    print(Lab(arguments.name).up(arguments.hosts, arguments.release))
+    print(Lab(arguments.name).up(arguments.hosts, arguments.release, arguments.kind))
 
 
 def image(arguments: argparse.Namespace) -> None:
-    print(ensure_tree(arguments.release))
+    print(ensure_image(arguments.release) if arguments.kind == "vm" else ensure_tree(arguments.release))
 
 
 def down(arguments: argparse.Namespace) -> None:
@@ -60,7 +62,7 @@ def show_inventory(arguments: argparse.Namespace) -> None:
 
 def status(arguments: argparse.Namespace) -> None:
     for machine in Lab(arguments.name).machines().values():
-        print(f"{machine.name:8} {'up' if machine.leader() else 'down':5} {machine.address:14} {machine.release}")
+        print(f"{machine.name:8} {'up' if machine.is_running() else 'down':5} {machine.address:14} {machine.release}")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -108,10 +110,11 @@ def parse(words: list[str]) -> argparse.Namespace:
 
     one = verb("up", up, "make the lab, or make it so; the last line of stdout is the inventory's path")
     one.add_argument("--hosts", type=int, default=2, help="how many KVM hosts (default: 2)")
-    one.add_argument("--kind", choices=["nspawn"], default="nspawn", help="what a host is: a systemd-nspawn container")
+    one.add_argument("--kind", choices=KINDS, default="nspawn", help="what a host is: a container (default) or a VM")
     one.add_argument("--release", choices=RELEASES, default="bookworm", help="Debian's release (default: bookworm)")
     one = verb("image", image, "build a release's image, if it is not there; the first up does it too")
     one.add_argument("--release", choices=RELEASES, default="bookworm", help="Debian's release (default: bookworm)")
+    one.add_argument("--kind", choices=KINDS, default="nspawn", help="for containers (default) or VMs")
     verb("down", down, "take the lab down; nothing of it stays")
     verb("inventory", show_inventory, "print the inventory's path")
     verb("status", status, "a line a machine")

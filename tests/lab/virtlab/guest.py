@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
-import socket
 import subprocess
 import time
 
@@ -61,12 +59,12 @@ def wait_for_lease(host: Machine, name: str, nic: str = "eth0") -> str:
 
     def probe() -> str | None:
         try:
-            done = speak(host, name, f"cat /run/lease-{nic}", seconds=3)
+            done = speak(host, name, f"cat /run/lease-{nic}", seconds=3 * host.GUEST_PATIENCE)
         except (TimeoutError, OSError):
             return None
         return done.stdout.decode().strip() or None
 
-    return wait_for(f"a lease of guest {name} on {host.name}", probe, LEASE_SECONDS, 0.3)
+    return wait_for(f"a lease of guest {name} on {host.name}", probe, LEASE_SECONDS * host.GUEST_PATIENCE, 0.3)
 
 
 def speak(host: Machine, name: str, command: str, seconds: float = 60) -> subprocess.CompletedProcess:
@@ -77,8 +75,7 @@ def speak(host: Machine, name: str, command: str, seconds: float = 60) -> subpro
     number = secrets.token_hex(4)
     line = f"{number} {base64.b64encode(command.encode()).decode()}\n".encode()
     deadline = time.monotonic() + seconds
-    with socket.socket(socket.AF_UNIX) as console:
-        _connect(console, f"/proc/{host.leader()}/root/run/lab-guest-{name}.sock")
+    with host.connect(f"/run/lab-guest-{name}.sock") as console:
         # The guest's UART has a FIFO of 16 bytes and a slow reader: long lines go in small pieces.
         for start in range(0, len(line), 512):
             console.sendall(line[start : start + 512])
@@ -92,9 +89,3 @@ def speak(host: Machine, name: str, command: str, seconds: float = 60) -> subpro
     words = text.decode(errors="replace").split(f"@@ {number} ")[1].split("\n")[0].split()
     stdout, stderr = (base64.b64decode(word.rstrip("_\r")) for word in words[1:3])
     return subprocess.CompletedProcess(command, int(words[0]), stdout, stderr)
-
-
-def _connect(console: socket.socket, path: str) -> None:
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"no console at {path}: is the guest running?")
-    console.connect(path)

@@ -20,8 +20,24 @@ from contextlib import contextmanager
 from . import inventory
 from .image import ensure_key, ensure_tree
 from .machine import Machine
-from .settings import CLIENT, CONTROL, FIRST_HOST, LAN4, LAN6, LAST_HOST, OUTSIDE, RELEASES, ROUTER, STATE, LabError
+from .nspawn import Container
+from .settings import (
+    CLIENT,
+    CONTROL,
+    FIRST_HOST,
+    KINDS,
+    LAN4,
+    LAN6,
+    LAST_HOST,
+    OUTSIDE,
+    RELEASES,
+    ROUTER,
+    STATE,
+    LabError,
+)
 from .system import kill, run, say, unmount
+from .vm import VirtualMachine
+from .vm_disk import ensure_image
 
 INOTIFY_INSTANCES = 8192  # each dnsmasq takes one and the limit counts all hosts of a user: 128 serves two hosts
 
@@ -45,11 +61,11 @@ class Lab:
     def settings(self) -> dict:
         if not self.exists():
             raise LabError(f"there is no lab {self.name!r}; make it with: lab up --name {self.name}")
-        return json.loads((self.folder / "lab.json").read_text())
+        return {"kind": "nspawn", **json.loads((self.folder / "lab.json").read_text())}
 
     def machines(self) -> dict[str, Machine]:
         settings = self.settings()
-        return {machine.name: machine for machine in self._wanted(settings["hosts"], settings["release"])}
+        return {machine.name: machine for machine in self._wanted(**settings)}
 
     def machine(self, name: str) -> Machine:
         machines = self.machines()
@@ -59,34 +75,32 @@ class Lab:
 
     # Up and down
 
-    def up(self, hosts: int, release: str) -> pathlib.Path:
-        """Make the lab, or make it so: a machine that runs already is left alone."""
-        if release not in RELEASES:
-            raise LabError(f"--release {release}: there are {' and '.join(RELEASES)}")
-        if not 1 <= hosts <= LAST_HOST - FIRST_HOST + 1:
-            raise LabError(f"--hosts {hosts}: from 1 to {LAST_HOST - FIRST_HOST + 1}")
-        tree = ensure_tree(release)
+    def up(self, hosts: int, release: str, kind: str = "nspawn") -> pathlib.Path:
+        """Make the lab, or make it so: a machine that runs already is left alone. The kind is what the hosts are."""
+        _check(hosts, release, kind)
+        (ensure_image if kind == "vm" else ensure_tree)(release)  # the long part, before anything stands
         with self._lock():
-            if self.exists() and self.settings()["release"] != release:
-                say(f"lab {self.name} is of another release: taking it down first")
-                self._down()
+            for what, value in (("release", release), ("kind", kind)):
+                if self.exists() and self.settings()[what] != value:
+                    say(f"lab {self.name} is of another {what}: taking it down first")
+                    self._down()
             if not self.exists():
                 self._down()  # what a killed lab may have left
             self._make_net()
-            wanted = self._wanted(hosts, release)
+            wanted = self._wanted(hosts, release, kind)
             extra = [
                 machine for machine in (self.machines().values() if self.exists() else ()) if machine not in wanted
             ]
             for machine in extra:
                 machine.stop()
-            fresh = [machine for machine in wanted if not machine.leader()]
+            fresh = [machine for machine in wanted if not machine.is_running()]
             for machine in fresh:
-                machine.start(tree)
+                machine.start()
             for machine in fresh:
                 machine.wait_until_up()
             if fresh:
-                say(f"{self.name}: {', '.join(machine.name for machine in fresh)} up ({release})")
-            (self.folder / "lab.json").write_text(json.dumps({"hosts": hosts, "release": release}))
+                say(f"{self.name}: {', '.join(machine.name for machine in fresh)} up ({release}, {kind})")
+            (self.folder / "lab.json").write_text(json.dumps({"hosts": hosts, "release": release, "kind": kind}))
             inventory.write(self, wanted, ensure_key())
         return self.inventory
 
@@ -107,8 +121,9 @@ class Lab:
     def _down(self) -> None:
         if self.folder.exists():
             inventory.close_connections(self.folder)
-        for machine_folder in self.folder.glob("*/root") if self.folder.exists() else ():
-            self._machine(machine_folder.parent.name, "any", 0, "any").kill()
+        for mark, kind in (("root", Container), ("ports", VirtualMachine)):
+            for found in self.folder.glob(f"*/{mark}"):
+                self._machine(kind, found.parent.name, "any", 0, "any").kill()
         if self._has_namespace():
             for pid in run(["ip", "netns", "pids", self.namespace]).split():
                 kill(int(pid))
@@ -148,13 +163,24 @@ class Lab:
             ):
                 run(["ip", "-n", self.namespace, *line.split()])
 
-    def _wanted(self, hosts: int, release: str) -> list[Machine]:
+    # The machines
+
+    def _wanted(self, hosts: int, release: str, kind: str) -> list[Machine]:
         others = (("router", ROUTER), ("client", CLIENT), ("outside", OUTSIDE))
-        return [self._machine(name, name, number, release) for name, number in others] + [
-            self._machine(f"h{index + 1}", "host", FIRST_HOST + index, release) for index in range(hosts)
+        host = VirtualMachine if kind == "vm" else Container
+        return [self._machine(Container, name, name, number, release) for name, number in others] + [
+            self._machine(host, f"h{index + 1}", "host", FIRST_HOST + index, release) for index in range(hosts)
         ]
 
-    def _machine(self, name: str, role: str, number: int, release: str) -> Machine:
-        return Machine(
+    def _machine(self, kind: type[Machine], name: str, role: str, number: int, release: str) -> Machine:
+        return kind(
             name=name, role=role, number=number, release=release, namespace=self.namespace, folder=self.folder / name
         )
+
+
+def _check(hosts: int, release: str, kind: str) -> None:
+    for option, value, known in (("release", release, RELEASES), ("kind", kind, KINDS)):
+        if value not in known:
+            raise LabError(f"--{option} {value}: there are {' and '.join(known)}")
+    if not 1 <= hosts <= LAST_HOST - FIRST_HOST + 1:
+        raise LabError(f"--hosts {hosts}: from 1 to {LAST_HOST - FIRST_HOST + 1}")

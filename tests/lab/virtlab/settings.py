@@ -9,6 +9,7 @@ import pathlib
 CACHE = pathlib.Path(os.environ.get("VIRTNET_LAB_CACHE", "/var/cache/virtnet-lab"))
 STATE = pathlib.Path("/run/virtnet-lab")
 RELEASES = ("bookworm", "trixie")
+KINDS = ("nspawn", "vm")
 
 # The LAN, and the "outside" net behind its router. Both are documentation or benchmark ranges
 # (RFC 5737, RFC 2544, RFC 3849), so they meet nobody's real addresses.
