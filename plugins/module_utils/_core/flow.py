@@ -17,15 +17,18 @@ from .errors import NotTaken, RollbackFailed, VirtnetError
 from .plan import Plan
 
 Params = typing.Mapping[str, typing.Any]
+Facts = dict[str, typing.Any]
+Guard = contextlib.AbstractContextManager[Facts]
 
 
 class Domain(typing.Protocol):
     """What a domain brings: one function a room, with the same signatures in each domain."""
 
-    def connect(self, params: Params) -> contextlib.AbstractContextManager[typing.Any]: ...
+    def connect(self, params: Params, dry: bool) -> contextlib.AbstractContextManager[typing.Any]: ...
     def desired(self, params: Params) -> typing.Any: ...
     def observe(self, driver: typing.Any, desired: typing.Any) -> typing.Any: ...
     def plan(self, desired: typing.Any, observed: typing.Any) -> Plan: ...
+    def guard(self, desired: typing.Any, observed: typing.Any, plan: Plan) -> Guard: ...
     def apply(self, driver: typing.Any, plan: Plan) -> None: ...
     def restore(self, plan: Plan) -> typing.Any: ...
     def result(self, plan: Plan, observed: typing.Any) -> dict[str, typing.Any]: ...
@@ -53,18 +56,19 @@ def inform(gather: typing.Callable[[Params], dict[str, typing.Any]], **arguments
 def reconcile(domain: Domain, params: Params, dry: bool) -> dict[str, typing.Any]:
     """Make it so, or say what would be done; the same plan either way."""
     desired = domain.desired(params)
-    with domain.connect(params) as driver:
+    with domain.connect(params, dry) as driver:
         observed = domain.observe(driver, desired)
         plan = domain.plan(desired, observed)
         if dry or not plan.changed:
             return domain.result(plan, None)
-        try:
-            domain.apply(driver, plan)
-            observed = domain.observe(driver, desired)
-            _verify(domain.plan(desired, observed))
-        except VirtnetError as error:
-            _put_back(domain, driver, plan, error)
-        return domain.result(plan, observed)
+        with domain.guard(desired, observed, plan) as facts:
+            try:
+                domain.apply(driver, plan)
+                observed = domain.observe(driver, desired)
+                _verify(domain.plan(desired, observed))
+            except VirtnetError as error:
+                _put_back(domain, driver, plan, error)
+        return {**domain.result(plan, observed), **facts}
 
 
 def _invocation(params: Params) -> dict[str, typing.Any]:

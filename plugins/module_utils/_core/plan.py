@@ -37,6 +37,7 @@ class Plan:
     """What one call will do."""
 
     items: tuple[Item, ...]
+    before: typing.Any = None  # all that was there, where a domain needs it whole to put it back
 
     @property
     def steps(self) -> list[Step]:

@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only way to another program."""
+
+from __future__ import annotations
+
+import subprocess
+
+from .errors import SystemFailure
+
+SECONDS = 60
+
+
+def run(*words: str, seconds: float = SECONDS) -> str:
+    """The program's stdout; raises SystemFailure with what it said when it fails."""
+    try:
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SystemFailure(f"{' '.join(words)}: {error}") from error
+    if done.returncode:
+        raise SystemFailure(f"{' '.join(words)}: {done.stderr.strip() or f'status {done.returncode}'}")
+    return done.stdout

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading the kernel's links, addresses and routes: a dump each, however many there are."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import socket
+import typing
+
+from .netlink import Netlink, Request, messages
+from .values import BY_INDEX, IFA_F_PERMANENT, NO_MAC, Address, Attributes, Hop, Link, Route
+
+_GETLINK, _GETADDR, _GETROUTE = 18, 22, 26
+_EXT_MASK_VLANS, _EXT_MASK_NO_STATS = 0x2, 0x8  # RTEXT_FILTER_BRVLAN, _SKIP_STATS
+_UP, _LOOPBACK, _RUNNING = 0x1, 0x8, 0x40
+_KERNEL, _CACHED = 2, 0x200  # RTPROT_KERNEL, RTM_F_CLONED
+_ONLINK, _LOCAL_TABLE = 4, 255
+_STATION = 2  # NL80211_IFTYPE_STATION
+_UNICAST_LIKE = (1, 6, 7, 8, 9)  # unicast, blackhole, unreachable, prohibit, throw
+_LASTING_FLAGS = (
+    IFA_F_PERMANENT | 0x02 | 0x100 | 0x200 | 0x400 | 0x04 | 0x10
+)  # not: tentative, secondary, deprecated, ...
+_EXTRA = ("RTA_PREFSRC", "RTA_METRICS", "RTA_PREF", "RTA_SRC", "RTA_FLOW", "RTA_ENCAP_TYPE", "RTA_ENCAP")
+_KNOWN_DATA = ("bridge", "vlan", "bond", "vxlan", "veth", "dummy")
+
+
+def links(netlink: Netlink, attributes: frozenset[str]) -> dict[str, Link]:
+    """Every link by its name, with its addresses, and with these attributes of its kind and of its place in a bridge."""
+    message = messages("ifinfmsg", "ifinfmsg")()
+    message["attrs"] = [("IFLA_EXT_MASK", _EXT_MASK_NO_STATS)]
+    answers = netlink.dump(Request("reading links", message, _GETLINK))
+    names = {answer["index"]: answer.get_attr("IFLA_IFNAME") for answer in answers}
+    found = _addresses(netlink)
+    return {
+        names[answer["index"]]: _link(answer, names, attributes, tuple(found.get(answer["index"], ())))
+        for answer in answers
+    }
+
+
+def _link(
+    answer: typing.Any, names: dict[int, str], attributes: frozenset[str], addresses: tuple[Address, ...]
+) -> Link:
+    info = answer.get_attr("IFLA_LINKINFO")
+    kind = info.get_attr("IFLA_INFO_KIND") if info else ""
+    port_kind = info.get_attr("IFLA_INFO_SLAVE_KIND") if info else None
+    data = info.get_attr("IFLA_INFO_DATA") if info and kind in _KNOWN_DATA else None
+    port = info.get_attr("IFLA_INFO_SLAVE_DATA") if info and port_kind == "bridge" else None
+    parent = answer.get_attr("IFLA_LINK")
+    elsewhere = answer.get_attr("IFLA_LINK_NETNSID") is not None
+    return Link(
+        name=answer.get_attr("IFLA_IFNAME"),
+        index=answer["index"],
+        kind=kind or "",
+        mac=None if answer.get_attr("IFLA_ADDRESS") == NO_MAC else answer.get_attr("IFLA_ADDRESS"),
+        mtu=answer.get_attr("IFLA_MTU"),
+        up=bool(answer["flags"] & _UP),
+        running=bool(answer["flags"] & _RUNNING),
+        master=names.get(answer.get_attr("IFLA_MASTER")),
+        parent=None if elsewhere or parent == answer["index"] else names.get(parent),
+        loopback=bool(answer["flags"] & _LOOPBACK),
+        data=_plain(data, names, attributes),
+        port_kind=port_kind,
+        port=_plain(port, names, attributes),
+        alias=answer.get_attr("IFLA_IFALIAS"),
+        addresses=addresses,
+    )
+
+
+def _plain(told: typing.Any, names: dict[int, str], attributes: frozenset[str]) -> Attributes:
+    """The attributes that were asked for, links by their names."""
+    if told is None or isinstance(told, (str, bytes)):
+        return {}
+    values = ((name, value) for name, value in told["attrs"] if name in attributes)
+    return {name: names.get(int(value), "") if name in BY_INDEX else value for name, value in values}
+
+
+def _addresses(netlink: Netlink) -> dict[int, list[Address]]:
+    found: dict[int, list[Address]] = {}
+    request = Request("reading addresses", messages("ifaddrmsg", "ifaddrmsg")(), _GETADDR)
+    for answer in netlink.dump(request):
+        found.setdefault(answer["index"], []).append(_address(answer))
+    return found
+
+
+def _address(answer: typing.Any) -> Address:
+    address, local = answer.get_attr("IFA_ADDRESS"), answer.get_attr("IFA_LOCAL")
+    own = local or address
+    times = answer.get_attr("IFA_CACHEINFO") or {}
+    return Address(
+        cidr=f"{own}/{answer['prefixlen']}",
+        scope=answer["scope"],
+        peer=address if local and address != local else None,
+        broadcast=answer.get_attr("IFA_BROADCAST"),
+        label=answer.get_attr("IFA_LABEL"),
+        flags=(answer.get_attr("IFA_FLAGS") or answer["flags"]) & _LASTING_FLAGS,
+        valid=times.get("ifa_valid", 0xFFFFFFFF),
+        preferred=times.get("ifa_preferred", 0xFFFFFFFF),
+    )
+
+
+def vlans(netlink: Netlink) -> dict[int, dict[int, int]]:
+    """{index of a bridge or port: {VLAN: flags of linux/if_bridge.h}}."""
+    message = messages("ifinfmsg", "ifinfmsg")()
+    message["family"] = socket.AF_BRIDGE
+    message["attrs"] = [("IFLA_EXT_MASK", _EXT_MASK_VLANS)]
+    found: dict[int, dict[int, int]] = {}
+    for answer in netlink.dump(Request("reading bridge VLANs", message, _GETLINK)):
+        spec = answer.get_attr("IFLA_AF_SPEC")
+        here = spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec else []
+        found.setdefault(answer["index"], {}).update({vlan["vid"]: vlan["flags"] for vlan in here})
+    return found
+
+
+def routes(netlink: Netlink, names: dict[int, str]) -> tuple[Route, ...]:
+    """The routes of every table that somebody made; not those that the kernel makes itself."""
+    found = []
+    for version in (socket.AF_INET, socket.AF_INET6):
+        message = messages("rtmsg", "rtmsg")()
+        message["family"] = version
+        for answer in netlink.dump(Request("reading routes", message, _GETROUTE)):
+            table = answer.get_attr("RTA_TABLE") or answer["table"]
+            own = answer["proto"] == _KERNEL or table == _LOCAL_TABLE or answer["flags"] & _CACHED
+            if not own and answer["type"] in _UNICAST_LIKE:
+                found.append(_route(answer, table, names))
+    return tuple(_joined(found))
+
+
+def _route(answer: typing.Any, table: int, names: dict[int, str]) -> Route:
+    any_ = "0.0.0.0" if answer["family"] == socket.AF_INET else "::"
+    several = answer.get_attr("RTA_MULTIPATH") or []
+    hops = [_hop(hop, hop["oif"], hop["hops"] + 1, hop["flags"], names) for hop in several] or [
+        _hop(answer, answer.get_attr("RTA_OIF"), 1, answer["flags"], names)
+    ]
+    cache = answer.get_attr("RTA_CACHEINFO") or {}
+    return Route(
+        to=f"{answer.get_attr('RTA_DST') or any_}/{answer['dst_len']}",
+        hops=tuple(hops),
+        table=table,
+        metric=answer.get_attr("RTA_PRIORITY") or 0,
+        protocol=answer["proto"],
+        scope=answer["scope"],
+        type=answer["type"],
+        extra=tuple((name, _value(answer.get_attr(name))) for name in _EXTRA if answer.get_attr(name)),
+        expires=bool(cache.get("rta_expires")),
+    )
+
+
+def _hop(answer: typing.Any, index: int | None, weight: int, flags: int, names: dict[int, str]) -> Hop:
+    via = answer.get_attr("RTA_GATEWAY")
+    if via is None and answer.get_attr("RTA_VIA"):
+        via = answer.get_attr("RTA_VIA").get("addr")
+    return Hop(names.get(index or 0), via, weight, bool(flags & _ONLINK))
+
+
+def _value(value: typing.Any) -> typing.Any:
+    """Nested attributes as nested tuples, which can be compared and sent again."""
+    if isinstance(value, dict) and "attrs" in value:
+        return {"attrs": [(name, _value(one)) for name, one in value["attrs"]]}
+    return value
+
+
+def _joined(routes_: list[Route]) -> list[Route]:
+    """IPv6 tells the hops of one route as routes of their own."""
+    found: dict[tuple[typing.Any, ...], Route] = {}
+    for route in routes_:
+        key = (route.to, route.table, route.metric, route.protocol, route.type, str(route.extra))
+        if route.version == 6 and key in found:
+            route = dataclasses.replace(route, hops=(*found[key].hops, *route.hops))
+        found[key if route.version == 6 else (*key, route.hops)] = route
+    return list(found.values())
+
+
+def wireless_station(name: str) -> bool:
+    """Whether a link is a wireless NIC in station mode, the mode of a client of an access point (nl80211)."""
+    if not any((pathlib.Path("/sys/class/net") / name / mark).exists() for mark in ("wireless", "phy80211")):
+        return False
+    from pyroute2.iwutil import IW
+
+    with IW() as iw:
+        (answer,) = iw.get_interface_by_ifindex(socket.if_nametoindex(name))
+        return bool(answer.get_attr("NL80211_ATTR_IFTYPE") == _STATION)
