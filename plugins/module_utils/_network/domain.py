@@ -8,22 +8,29 @@ from __future__ import annotations
 import contextlib
 import typing
 
-from .._core.flow import Params
+from .._core.flow import Guard, Params
 from .._core.plan import Plan
 from .._libvirt import driver as libvirt_driver
 from .apply import apply
 from .desired import desired
-from .model import ABSENT, PRESENT, Desired, Want
+from .model import ABSENT, PRESENT, Desired, Observed, Want
 from .observe import observe
 from .plan import plan
 from .result import result
 
-__all__ = ["apply", "connect", "desired", "observe", "plan", "restore", "result"]
+__all__ = ["apply", "connect", "desired", "guard", "observe", "plan", "restore", "result"]
 
 
-def connect(params: Params) -> contextlib.AbstractContextManager[typing.Any]:
+def connect(params: Params, dry: bool) -> contextlib.AbstractContextManager[typing.Any]:
     """libvirt, for as long as the task lasts."""
+    del dry
     return libvirt_driver.connect(params["uri"])
+
+
+def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
+    """Nothing here can cut the connection off: libvirt's networks are not the host's own."""
+    del desired, observed, plan
+    return contextlib.nullcontext({})
 
 
 def restore(done: Plan) -> Desired:

@@ -5,18 +5,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 import typing
 
 from .._core.plan import Item, Plan
 from .._core.table import Options, differing
+from .._core.text import as_yaml
 from .model import Network, Observed
-
-# What YAML reads as text without quotes; yes, no, on, off and null are other things to it.
-_PLAIN = re.compile(
-    r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z][\w./-]*|\d+\.[\d.]+\.\d+(/\d+)?", re.IGNORECASE
-)
 
 
 def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
@@ -74,21 +68,3 @@ def _diff(one: Options) -> Options:
         "before": as_yaml(one["before"]),
         "after": as_yaml(one["after"]),
     }
-
-
-def as_yaml(value: Options | None) -> str:
-    """Plain values as YAML that a person can read; managed hosts need not have a YAML library for it."""
-    return "".join(f"{line}\n" for line in _lines(value)) if value else ""
-
-
-def _lines(value: typing.Any) -> list[str]:
-    if isinstance(value, dict) and value:
-        lines = []
-        for name, one in value.items():
-            inner = _lines(one)
-            nested = isinstance(one, (dict, list)) and one
-            lines += [f"{name}:", *(f"  {line}" for line in inner)] if nested else [f"{name}: {inner[0]}"]
-        return lines
-    if isinstance(value, list) and value:
-        return [f"{'- ' if number == 0 else '  '}{line}" for one in value for number, line in enumerate(_lines(one))]
-    return [value if isinstance(value, str) and _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)]

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused, each with the option, its value and the way out. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from .._core.errors import InputError
+from .._core.table import Options
+from . import boot
+from .goal import ANY
+from .model import Desired, Observed, State, Want
+from .options import ABSENT, MARK
+
+
+def before(desired: Desired, observed: Observed) -> None:
+    """What can be told from what is there."""
+    state = observed.state
+    if observed.boot is None:
+        boot.refuse_without(desired)
+    for want in desired.wants:
+        there = state.links.get(want.name)
+        if there and there.kind != "bridge":
+            _refuse(
+                want, f"name: {want.name} is there already, and is a {there.kind or 'physical'} link; take another name"
+            )
+        if want.state == ABSENT:
+            _refuse_cut(want, observed)
+            continue
+        for port in want.ports or ():
+            _refuse_port(want, port, desired, observed)
+        _refuse_incapable(want, observed)
+
+
+def _refuse(want: Want, why: str) -> None:
+    raise InputError(f"bridge {want.name}: {why}")
+
+
+def _refuse_cut(want: Want, observed: Observed) -> None:
+    guests = sorted({observed.guest(link.name) for link in observed.state.ports(want.name) if link.guests})
+    if guests:
+        raise InputError(
+            f"bridge {want.name}: refusing to remove it, since running guests are on it: {', '.join(guests)}."
+            " Shut them down, or move them, first",
+            guests=guests,
+        )
+
+
+def _refuse_port(want: Want, port: Options, desired: Desired, observed: Observed) -> None:
+    for name in (port["name"], *port.get("ports", ())):
+        link = observed.state.links.get(name)
+        if link is None or port.get("state") == ABSENT:
+            continue
+        if link.loopback:
+            _refuse(want, f"port {name}: the loopback link can't be in a bridge")
+        if link.kind == "bridge":
+            _refuse(want, f"port {name}: a bridge can't be in a bridge; join them with a port of type veth")
+        if name in observed.wireless:
+            _refuse(
+                want,
+                f"port {name}: a wireless NIC in station mode can't be in a bridge: its access point takes frames of"
+                " its own MAC only. Route the guests' network instead (libvirt_network, mode route), or translate its"
+                " addresses (mode nat)",
+            )
+        allowed = (None, want.name, port["name"])
+        if link.master not in allowed and not _given_up(name, str(link.master), desired, observed):
+            kind = observed.state.links[str(link.master)].kind
+            _refuse(
+                want,
+                f"port {name}: it is in the {kind} {link.master}; take it out there first,"
+                " or describe both in one list of `bridges`",
+            )
+    made = port.get("type", "existing")
+    there = observed.state.links.get(port["name"])
+    if there and made != "existing" and there.kind != made:
+        _refuse(want, f"port {port['name']}: type: it is there already, and no {made}")
+
+
+def _given_up(name: str, master: str, desired: Desired, observed: Observed) -> bool:
+    """Whether this very call describes the other bridge without this port, or lets go of the bond that has it."""
+    above = observed.state.links[master]
+    if above.alias == MARK and above.master:
+        name, master = master, above.master
+    for want in desired.wants:
+        if want.name == master:
+            listed = {port["name"] for port in want.ports or () if port.get("state") != ABSENT}
+            return want.state == ABSENT or (want.ports is not None and want.purge_ports and name not in listed)
+    return False
+
+
+def _refuse_incapable(want: Want, observed: Observed) -> None:
+    vlan = want.options.get("vlan", {})
+    needed = {"vlan filtering": any(vlan.get(name) for name in ("filtering", "self"))}
+    needed["vlan filtering"] |= any(port.get("vlans") for port in want.ports or ())
+    for what, yes in needed.items():
+        if yes and what in observed.incapable:
+            _refuse(want, f"vlan: this host's kernel can't filter VLANs on a bridge ({observed.incapable[what]})")
+    for port in want.ports or ():
+        kind = port.get("type")
+        if kind in observed.incapable:
+            _refuse(
+                want, f"port {port['name']}: type: this host's kernel can't make a {kind} ({observed.incapable[kind]})"
+            )
+
+
+def after(desired: Desired, then: State) -> None:
+    """What can be told from what will be."""
+    owners: dict[str, str] = {}
+    for link in then.links.values():
+        for address in link.addresses:
+            if not address.link_local and not link.loopback:
+                owners.setdefault(str(ipaddress.ip_interface(address.cidr).ip), link.name)
+    for want in desired.wants:
+        if want.state == ABSENT:
+            continue
+        for cidr in want.options.get("addresses", ()):
+            owner = owners.get(str(ipaddress.ip_interface(cidr).ip))
+            if owner and owner != want.name:
+                _refuse(
+                    want,
+                    f"addresses: {cidr} is on {owner} already; take it off there, or let the bridge take it over"
+                    " (inherit: true, with that link as its port)",
+                )
+        _refuse_gateways(want, then)
+
+
+def _refuse_gateways(want: Want, then: State) -> None:
+    """A router that no address of the bridge reaches is no router (the kernel would refuse the route half-way)."""
+    link = then.links[want.name]
+    nets = [ipaddress.ip_interface(one.peer + "/32" if one.peer else one.cidr).network for one in link.addresses]
+    named: list[tuple[str, str]] = [
+        (name, want.options[name]) for name in ("gateway4", "gateway6") if name in want.options
+    ]
+    named += [(f"routes: {one['to']} via", one["via"]) for one in want.options.get("routes", ()) if "via" in one]
+    direct = [
+        ipaddress.ip_network(one["to"])
+        for one in want.options.get("routes", ())
+        if "via" not in one and one["to"] not in ANY
+    ]
+    for what, text in named:
+        router = ipaddress.ip_address(text)
+        if router.is_link_local or any(router in net for net in (*nets, *direct) if net.version == router.version):
+            continue
+        if want.options.get("dhcp4") and router.version == 4:
+            continue
+        told = ", ".join(sorted(one.cidr for one in link.addresses if not one.link_local)) or "none"
+        _refuse(want, f"{what}: {text}: no address of the bridge reaches it; its addresses will be: {told}")

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The values that the rooms hand to each other: what is wanted, what is there, and what will be."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+from .._core.table import Options
+from .._kernel.values import Link, Route
+from .._persist.model import Boot, File
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What runs, and what the boot configuration keeps: everything that a change may touch, and that can be put back."""
+
+    links: dict[str, Link]
+    routes: tuple[Route, ...] | None = None  # None: not asked
+    files: dict[str, File] = dataclasses.field(default_factory=dict)
+
+    def ports(self, bridge: str) -> list[Link]:
+        return [link for link in self.links.values() if link.master == bridge]
+
+    def routes_over(self, link: str) -> list[Route]:
+        return [route for route in self.routes or () if route.over(link)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Want:
+    """What the user wants of one bridge; what was not said is not in `options`, and stays as it is."""
+
+    name: str
+    state: str
+    options: Options = dataclasses.field(default_factory=dict)
+    ports: tuple[Options, ...] | None = None
+    inherit: bool = False
+    purge_ports: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Back:
+    """Put these links, their routes, and all files back to what they were."""
+
+    state: State
+    links: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Desired:
+    wants: tuple[Want, ...]
+    persist: str = "none"
+    confirm_timeout: int = 0
+    back: Back | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """What one call found. `boot` is None where nothing is to be kept for the next boot."""
+
+    state: State
+    guests: dict[str, str] = dataclasses.field(default_factory=dict)  # tap: the guest it belongs to
+    wireless: frozenset[str] = frozenset()
+    incapable: dict[str, str] = dataclasses.field(default_factory=dict)  # what this kernel can't do: its own words
+    boot: Boot | None = None
+    path: frozenset[str] = frozenset()  # the links that carry this very connection
+
+    def guest(self, tap: str) -> str:
+        return self.guests.get(tap, tap)
+
+
+Facts = typing.Mapping[str, typing.Any]

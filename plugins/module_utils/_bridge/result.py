@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task tells: each bridge before and after, in the options' own words."""
+
+from __future__ import annotations
+
+import typing
+
+from .._core.plan import Plan
+from .._core.table import Options
+from .._core.text import as_yaml
+from .._kernel.values import Link, Route
+from .._persist.model import Boot
+from .goal import BY_DAEMON, is_gateway
+from .model import Observed, State
+from .options import (
+    BRIDGE,
+    DEFAULT_METRIC6,
+    MADE,
+    MAIN_TABLE,
+    MARK,
+    PORT_FLAGS,
+    from_kernel,
+    vlans_of,
+)
+
+
+def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
+    """The result of a task, the same for a check and a real run but for what only the kernel chooses."""
+    bridges = []
+    for item in plan.items:
+        after = item.after
+        if observed is not None and after is not None:
+            after = view(observed.state, item.subject, observed.boot)
+        actions = [step.action for step in sorted(item.steps, key=lambda step: step.rank) if step.action]
+        bridges.append({
+            "name": item.subject,
+            "changed": bool(item.steps),
+            "actions": actions,
+            "guests": item.facts.get("guests", []),
+            "before": item.before,
+            "after": after,
+        })  # fmt: skip
+    backups = sorted(step.subject for step in plan.steps if step.verb == "file" and step.subject.endswith("backup"))
+    told: dict[str, typing.Any] = {"changed": plan.changed, "bridges": bridges, "backups": backups}
+    told["diff"] = [
+        {
+            "before_header": one["name"],
+            "after_header": one["name"],
+            "before": as_yaml(one["before"]),
+            "after": as_yaml(one["after"]),
+        }
+        for one in bridges
+        if one["changed"]
+    ]
+    return told
+
+
+def view(state: State, name: str, boot: Boot | None) -> Options | None:
+    """A bridge in the options' own words; None where there is none. Fed back, it changes nothing."""
+    link = state.links.get(name)
+    if link is None or link.kind != "bridge":
+        return None
+    options = from_kernel(BRIDGE, link.data, all_=False)
+    own = vlans_of(link.vlans or {})
+    if own and own != {"pvid": 1, "untagged": [1]} and link.data.get("IFLA_BR_VLAN_FILTERING"):
+        options.setdefault("vlan", {})["self"] = own
+    ports = [
+        port_view(port, state) for port in sorted(state.ports(name), key=lambda port: port.name) if not port.guests
+    ]
+    found: Options = {"up": link.up, "mtu": link.mtu, "mac_address": link.mac, **options, "ports": ports}
+    found["addresses"] = sorted(one.cidr for one in link.addresses if one.permanent and not one.link_local)
+    mine = [route for route in state.routes_over(name) if route.protocol not in BY_DAEMON and not route.expires]
+    for route in mine:
+        if is_gateway(route) and route.hops[0].via:
+            found["gateway6" if route.version == 6 else "gateway4"] = route.hops[0].via
+    found["routes"] = [_route(route) for route in mine if not is_gateway(route) and len(route.hops) == 1]
+    return {**found, **(boot.options.get(name, {}) if boot else {})}
+
+
+def port_view(link: Link, state: State) -> Options:
+    """A port in the options' own words."""
+    port: Options = {"name": link.name, **from_kernel(PORT_FLAGS, link.port, all_=False)}
+    if port.get("cost") in (100, 19, 4, 2, 1):
+        del port["cost"]  # the kernel's own, by the link's speed (br_if.c)
+    bridge = state.links.get(link.master or "")
+    if bridge and bridge.data.get("IFLA_BR_VLAN_FILTERING") and link.vlans is not None:
+        port["vlans"] = vlans_of(link.vlans)
+    if link.alias == MARK and link.kind in MADE:
+        port.update(type=link.kind, **from_kernel(MADE[link.kind], link.data, all_=False))
+        if link.kind == "vlan":
+            port["parent"] = link.parent
+        if link.kind == "bond":
+            port["ports"] = sorted(one.name for one in state.ports(link.name))
+        if link.kind == "veth" and link.parent:
+            port["peer"] = link.parent
+    if link.mtu and bridge and link.mtu != bridge.mtu:
+        port["mtu"] = link.mtu
+    return port
+
+
+def _route(route: Route) -> Options:
+    told: Options = {"to": route.to}
+    if route.hops[0].via:
+        told["via"] = route.hops[0].via
+    if route.metric != (DEFAULT_METRIC6 if route.version == 6 else 0):
+        told["metric"] = route.metric
+    if route.table != MAIN_TABLE:
+        told["table"] = route.table
+    return told

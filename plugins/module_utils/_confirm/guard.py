@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The with-block that arms before a change and leaves the last word to the controller's fresh connection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import shutil
+import sys
+import time
+import typing
+import uuid
+from collections.abc import Iterator
+
+from .._core import command
+from .._core.errors import InputError, MissingError, RollbackFailed, SystemFailure, VirtnetError
+from . import agent
+from .store import ROOT, WITHDRAWN, Pending, every
+
+START_SECONDS = 30
+SETTLE_SECONDS = 60
+
+_PROGRAM = (
+    "import sys; sys.path.insert(0, {code!r}); "
+    "from ansible_collections.virtnet.kvm.plugins.module_utils._confirm import agent; "
+    "from ansible_collections.virtnet.kvm.plugins.module_utils.{home} import back; "
+    "sys.exit(agent.main({folder!r}, back.restore))"
+)
+
+
+@contextlib.contextmanager
+def armed(snapshot: typing.Any, timeout: int, home: str) -> Iterator[dict[str, typing.Any]]:
+    """Armed for as long as the block lasts, and beyond it until somebody has the last word.
+
+    `home` is the domain whose `back.restore(snapshot)` puts back. Gives what the controller has to know. Raises
+    MissingError, with nothing changed, where the agent can't start.
+    """
+    pending = Pending(ROOT / uuid.uuid4().hex[:12])
+    try:
+        pending.save(snapshot, timeout)
+        _start(pending, home)
+    except (SystemFailure, OSError) as error:
+        pending.forget()
+        raise MissingError(
+            f"nothing was changed: the change touches the link that carries this connection, and the agent that would"
+            f" put it back does not start here ({error}). Find out why, or say confirm_timeout: 0 to go unguarded"
+        ) from error
+    try:
+        yield {"folder": str(pending.folder), "unit": pending.unit, "timeout": timeout}
+    except RollbackFailed:
+        raise  # the agent will try again when the time is over
+    except VirtnetError as error:
+        _refuse_late(pending, error)
+        raise
+
+
+def _refuse_late(pending: Pending, error: VirtnetError) -> None:
+    """Nothing is left to be put back, unless the agent has begun to do so, since the time was over."""
+    if pending.decide(WITHDRAWN) == WITHDRAWN:
+        with contextlib.suppress(SystemFailure):
+            command.run("systemctl", "stop", pending.unit)
+        pending.forget()
+        return
+    timeout, outcome = pending.timeout, _wait_for_outcome(pending)
+    if not outcome.get("rolled_back"):
+        raise RollbackFailed(
+            f"the change was not confirmed in time, and could not be put back: {outcome.get('msg', 'no answer')}. Look at"
+            f" the host; {pending.folder} holds what was there before",
+            rolled_back=False,
+        ) from error
+    pending.forget()
+    raise SystemFailure(
+        f"the change was not done and confirmed within {timeout} s, so the host has put back what was there before",
+        rolled_back=True,
+    ) from error
+
+
+def _start(pending: Pending, home: str) -> None:
+    program = _PROGRAM.format(code=_code(pending), home=home, folder=str(pending.folder))
+    properties = ("TimeoutStopSec=60", f"TimeoutStartSec={START_SECONDS}", "KillMode=mixed", "OOMScoreAdjust=-900")
+    command.run(
+        "systemd-run", "--quiet", "--collect", f"--unit={pending.unit}", "--service-type=notify",
+        *(f"--property={one}" for one in properties), "--description=Puts the network back unless it is confirmed",
+        sys.executable, "-c", program, seconds=START_SECONDS + 10,
+    )  # fmt: skip
+
+
+def _code(pending: Pending) -> str:
+    """Where the agent finds this very code: a copy of the archive that Ansible sent, which is gone with the module."""
+    root = pathlib.Path(__file__.split(f"{os.sep}ansible_collections{os.sep}", maxsplit=1)[0])
+    if root.is_dir():
+        return str(root)
+    copy = pending.folder / "code.zip"
+    shutil.copy(root, copy)
+    return str(copy)
+
+
+def settle(restore: agent.Restore, dry: bool) -> None:
+    """Changes that a crashed run left unconfirmed are put back before anything new is looked at."""
+    for pending in every():
+        if pending.outcome() is not None:
+            if not dry:
+                pending.forget()
+        elif dry:
+            raise InputError(
+                "an unconfirmed change of another run is waiting on this host, and will be put back within"
+                f" {pending.timeout} s; run again after that (unit {pending.unit})"
+            )
+        else:
+            _settle(pending, restore)
+
+
+def _settle(pending: Pending, restore: agent.Restore) -> None:
+    if _is_active(pending.unit):
+        command.run("systemctl", "kill", "--signal=USR1", "--kill-who=main", pending.unit)
+    elif pending.folder.exists() and pending.outcome() is None:
+        agent.put_back(pending, pending.load(), restore)
+    outcome = _wait_for_outcome(pending)
+    if not outcome.get("rolled_back"):
+        raise RollbackFailed(
+            f"an unconfirmed change of an earlier run could not be put back: {outcome.get('msg', 'no answer')}."
+            f" Look at the host; {pending.folder} holds what was there before",
+            rolled_back=False,
+        )
+    pending.forget()
+
+
+def _wait_for_outcome(pending: Pending) -> dict[str, typing.Any]:
+    """What the agent tells; a folder that is gone was put back and forgotten, or confirmed, meanwhile."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while pending.folder.exists() and time.monotonic() < deadline:
+        outcome = pending.outcome()
+        if outcome is not None:
+            return outcome
+        time.sleep(0.1)
+    return {} if pending.folder.exists() else {"rolled_back": True}
+
+
+def _is_active(unit: str) -> bool:
+    with contextlib.suppress(SystemFailure):
+        return command.run("systemctl", "is-active", unit).strip() in ("active", "activating", "deactivating")
+    return False

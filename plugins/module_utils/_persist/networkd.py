@@ -1,0 +1,289 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd-networkd's files for a bridge, as text. Pure. See systemd.netdev(5) and systemd.network(5)."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Mapping
+
+from .._core.table import Options
+from .model import File, Kept
+
+FOLDER = "/etc/systemd/network"
+PREFIX = "05-virtnet-"  # networkd takes the first file that matches, in the order of their names
+BACKUP = ".virtnet-backup"  # not ending in .network, so networkd passes it by
+
+Lines = list[tuple[str, list[tuple[str, typing.Any]]]]
+
+# Options that networkd has no word for.
+UNKEPT = frozenset({
+    "vlan.stats", "multicast.router", "multicast.query_use_ifaddr", "multicast.stats", "multicast.hash_max",
+    "multicast.mld_version", "multicast.last_member_count", "multicast.startup_query_count",
+    "multicast.last_member_interval", "multicast.membership_interval", "multicast.querier_interval",
+    "multicast.query_interval", "multicast.query_response_interval", "multicast.startup_query_interval",
+    "ports.bcast_flood", "ports.vlan_tunnel", "ports.type veth", "ports.ttl",
+})  # fmt: skip
+
+_BRIDGE_KEYS = (
+    ("stp", "enabled", "STP"), ("stp", "priority", "Priority"), ("stp", "forward_delay", "ForwardDelaySec"),
+    ("stp", "hello_time", "HelloTimeSec"), ("stp", "max_age", "MaxAgeSec"),
+    ("vlan", "filtering", "VLANFiltering"), ("vlan", "protocol", "VLANProtocol"), ("vlan", "default_pvid", "DefaultPVID"),
+    ("multicast", "snooping", "MulticastSnooping"), ("multicast", "querier", "MulticastQuerier"),
+    ("multicast", "igmp_version", "MulticastIGMPVersion"),
+)  # fmt: skip
+_ROUTERS = {0: "no", 1: "query", 2: "permanent"}
+_PORT_KEYS = {
+    "isolated": "Isolated", "hairpin": "HairPin", "learning": "Learning", "flood": "UnicastFlood",
+    "mcast_flood": "MulticastFlood", "mcast_to_unicast": "MulticastToUnicast", "neigh_suppress": "NeighborSuppression",
+    "fastleave": "FastLeave", "cost": "Cost", "priority": "Priority", "guard": "UseBPDU", "root_block": "AllowPortToBeRoot",
+    "mcast_router": "MulticastRouter",
+}  # fmt: skip
+_INVERTED = ("guard", "root_block")  # networkd says what is allowed, the kernel what is blocked
+
+
+def replaced(
+    files: Mapping[str, File], bridge: str, kept: Kept | None, in_charge: Mapping[str, str]
+) -> dict[str, File]:
+    """All files with this bridge's in place of its former ones. A file of somebody else's for one link of ours is kept
+    beside as a backup; once the link is nobody's again, it is back."""
+    result = {path: file for path, file in files.items() if owner(file.text) != bridge}
+    links = set()
+    if kept:
+        rendered = render(kept)
+        links = {name for text in rendered.values() for name in matches(text.text)}
+        result.update(rendered)
+        _drop_ins(result, kept, in_charge)
+    _back_up(result, links)
+    _bring_back(result)
+    return result
+
+
+def _back_up(files: dict[str, File], links: set[str]) -> None:
+    for path in [path for path in files if path.endswith((".network", ".netdev")) and owner(files[path].text) is None]:
+        names = matches(files[path].text) or netdev_names(files[path].text)
+        if names and set(names) <= links:
+            files[path + BACKUP] = files.pop(path)
+
+
+def _bring_back(files: dict[str, File]) -> None:
+    ours = {name for file in files.values() if owner(file.text) for name in matches(file.text)}
+    for path in [path for path in files if path.endswith(BACKUP)]:
+        names = matches(files[path].text) or netdev_names(files[path].text)
+        if not set(names) & ours:
+            files[path[: -len(BACKUP)]] = files.pop(path)
+
+
+def _drop_ins(files: dict[str, File], kept: Kept, in_charge: Mapping[str, str]) -> None:
+    """A VLAN's parent is told of it, in a drop-in of the parent's own file or of ours."""
+    members = {name for path in files for name in matches(files[path].text) if owner(files[path].text)}
+    parents: dict[str, list[tuple[str, str]]] = {}
+    for port in kept.ports:
+        if port.get("type") in ("vlan", "vxlan") and port.get("parent"):
+            key = "VLAN" if port["type"] == "vlan" else "VXLAN"
+            parents.setdefault(port["parent"], []).append((key, port["name"]))
+    for parent, lines in parents.items():
+        charge = in_charge.get(parent, "")
+        foreign = charge and charge != path_of(parent) and parent not in members
+        name = charge.rsplit("/", 1)[-1] if foreign else ""
+        if parent in members:
+            name = f"{PREFIX}{parent}.network"
+        if name:
+            path = f"{FOLDER}/{name}.d/virtnet-{kept.name}.conf"
+            files[path] = File(_text(kept.name, [("Network", lines)]))
+        else:
+            path = f"{FOLDER}/{PREFIX}{parent}.network"
+            network = [("LinkLocalAddressing", "no"), *lines]
+            files[path] = File(_text(kept.name, [("Match", [("Name", parent)]), ("Network", network)]))
+
+
+def render(kept: Kept) -> dict[str, File]:
+    """Every file that makes this bridge after a boot, by its path."""
+    texts = {f"{kept.name}.netdev": _bridge_netdev(kept), f"{kept.name}.network": _bridge_network(kept)}
+    for port in kept.ports:
+        if port.get("type"):
+            texts[f"{port['name']}.netdev"] = _port_netdev(port)
+        texts[f"{port['name']}.network"] = _port_network(kept.name, port)
+        for member in port.get("ports", ()):
+            member_lines: Lines = [("Match", [("Name", member)]), ("Network", [("Bond", port["name"])])]
+            texts[f"{member}.network"] = member_lines
+    return {f"{FOLDER}/{PREFIX}{name}": File(_text(kept.name, lines)) for name, lines in texts.items()}
+
+
+def _bridge_netdev(kept: Kept) -> Lines:
+    options = kept.options
+    device = [("Name", kept.name), ("Kind", "bridge")]
+    device += [("MACAddress", options["mac_address"])] if options.get("mac_address") else []
+    bridge = [
+        (word, options[part][name]) for part, name, word in _BRIDGE_KEYS if options.get(part, {}).get(name) is not None
+    ]
+    bridge += [("AgeingTimeSec", options["ageing_time"])] if "ageing_time" in options else []
+    bridge += [("GroupForwardMask", options["group_fwd_mask"])] if "group_fwd_mask" in options else []
+    return [("NetDev", device), ("Bridge", bridge)]
+
+
+def _bridge_network(kept: Kept) -> Lines:
+    options = kept.options
+    four, six = options.get("dhcp4"), options.get("dhcp6")
+    network: list[tuple[str, typing.Any]] = [
+        ("ConfigureWithoutCarrier", True),
+        ("DHCP", "yes" if four and six else "ipv4" if four else "ipv6" if six else "no"),
+        ("IPv6AcceptRA", bool(options.get("accept_ra"))),
+    ]
+    network += [("Address", cidr) for cidr in options.get("addresses", ())]
+    network += [("Gateway", options[name]) for name in ("gateway4", "gateway6") if options.get(name)]
+    network += [("DNS", server) for server in options.get("dns", {}).get("servers", ())]
+    search = options.get("dns", {}).get("search")
+    network += [("Domains", " ".join(search))] if search else []
+    link = [("MTUBytes", options["mtu"])] if options.get("mtu") else []
+    link += [("ActivationPolicy", "down")] if options.get("up") is False else []
+    routes: Lines = [("Route", _route(route)) for route in options.get("routes", ())]
+    own = options.get("vlan", {}).get("self")
+    return [("Match", [("Name", kept.name)]), ("Link", link), ("Network", network), *routes, *_vlans(own)]
+
+
+def _route(route: Options) -> list[tuple[str, typing.Any]]:
+    lines: list[tuple[str, typing.Any]] = [("Destination", route["to"])]
+    lines += [("Gateway", route["via"])] if "via" in route else [("Scope", "link")] if ":" not in route["to"] else []
+    lines += [(word, route[name]) for name, word in (("metric", "Metric"), ("table", "Table")) if name in route]
+    return lines
+
+
+def _port_network(bridge: str, port: Options) -> Lines:
+    flags = [
+        (
+            word,
+            _ROUTERS[port[name]]
+            if name == "mcast_router"
+            else port[name] is False
+            if name in _INVERTED
+            else port[name],
+        )
+        for name, word in _PORT_KEYS.items()
+        if name in port
+    ]
+    link = [("MTUBytes", port["mtu"])] if port.get("mtu") else []
+    network = [("Bridge", bridge), ("LinkLocalAddressing", "no")]
+    return [
+        ("Match", [("Name", port["name"])]),
+        ("Link", link),
+        ("Network", network),
+        ("Bridge", flags),
+        *_vlans(port.get("vlans")),
+    ]
+
+
+def _vlans(vlans: Options | None) -> Lines:
+    if not vlans:
+        return []
+    lines: list[tuple[str, typing.Any]] = [("PVID", vlans["pvid"])] if "pvid" in vlans else []
+    lines += [("VLAN", span) for span in vlans.get("tagged", ())]
+    for span in vlans.get("untagged", ()):
+        lines += [("VLAN", span), ("EgressUntagged", span)]
+    return [("BridgeVLAN", lines)]
+
+
+def _port_netdev(port: Options) -> Lines:
+    kind = port["type"]
+    device = [("Name", port["name"]), ("Kind", kind)]
+    device += [("MACAddress", port["mac_address"])] if port.get("mac_address") else []
+    lines: Lines = [("NetDev", device)]
+    if kind == "vlan":
+        body = [("Id", port["id"])] + ([("Protocol", port["protocol"])] if "protocol" in port else [])
+        lines.append(("VLAN", body))
+    elif kind == "bond":
+        words = {
+            "mode": "Mode", "miimon": "MIIMonitorSec", "updelay": "UpDelaySec", "downdelay": "DownDelaySec",
+            "xmit_hash_policy": "TransmitHashPolicy", "lacp_rate": "LACPTransmitRate",
+        }  # fmt: skip
+        times = ("miimon", "updelay", "downdelay")
+        body = [
+            (word, f"{port[name]}ms" if name in times else port[name]) for name, word in words.items() if name in port
+        ]
+        lines.append(("Bond", body))
+    elif kind == "vxlan":
+        words = {"id": "VNI", "local": "Local", "remote": "Remote", "dstport": "DestinationPort"}
+        body = [(word, port[name]) for name, word in words.items() if name in port]
+        lines.append(("VXLAN", body if port.get("parent") else [*body, ("Independent", True)]))
+    return lines
+
+
+def _text(bridge: str, sections: Lines) -> str:
+    lines = [f"# Made by virtnet.kvm for bridge {bridge}; changes are overwritten."]
+    for name, values in sections:
+        if values:
+            lines += ["", f"[{name}]", *(f"{key}={_value(value)}" for key, value in values)]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: typing.Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def sizes(files: Mapping[str, File], link: str) -> Options:
+    """MTU and MAC address that our files of a link that we make say."""
+    found: Options = {}
+    for kind in ("netdev", "network"):
+        file = files.get(f"{FOLDER}/{PREFIX}{link}.{kind}")
+        for _section, key, value in values(file.text) if file else ():
+            if key == "MACAddress":
+                found["mac_address"] = value
+            elif key == "MTUBytes":
+                found["mtu"] = int(value)
+    return found
+
+
+def path_of(link: str) -> str:
+    """Our .network file of a link."""
+    return f"{FOLDER}/{PREFIX}{link}.network"
+
+
+# Reading
+
+
+def owner(text: str) -> str | None:
+    """The bridge that a file of ours is for; None for a file of somebody else's."""
+    match = re.match(r"# Made by virtnet\.kvm for bridge (\S+);", text)
+    return match[1] if match else None
+
+
+def values(text: str) -> list[tuple[str, str, str]]:
+    """(section, key, value) of each line, in order."""
+    found, section = [], ""
+    for line in text.replace("\\\n", " ").splitlines():
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif "=" in line and not line.startswith(("#", ";")):
+            key, _equals, value = line.partition("=")
+            found.append((section, key.strip(), value.strip()))
+    return found
+
+
+def matches(text: str) -> list[str]:
+    """The links that a .network file is for, where it names them one by one; none where it has patterns."""
+    lines = [(key, value) for section, key, value in values(text) if section == "Match"]
+    names = [name for key, value in lines if key == "Name" for name in value.split()]
+    return [] if any(re.search(r"[*?\[!]", name) for name in names) else names
+
+
+def netdev_names(text: str) -> list[str]:
+    return [value for section, key, value in values(text) if section == "NetDev" and key == "Name"]
+
+
+def options(text: str) -> Options:
+    """What only the boot configuration knows of a link: DHCP, router advertisements, DNS."""
+    lines = [(key, value) for section, key, value in values(text) if section == "Network"]
+    found: Options = {}
+    for key, value in lines:
+        if key == "DHCP":
+            found["dhcp4"] = value in ("yes", "true", "ipv4", "both")
+            found["dhcp6"] = value in ("yes", "true", "ipv6", "both")
+        elif key == "IPv6AcceptRA":
+            found["accept_ra"] = value in ("yes", "true", "1", "on")
+    servers = [server for key, value in lines if key == "DNS" for server in value.split()]
+    search = [name for key, value in lines if key == "Domains" for name in value.split()]
+    dns = {name: part for name, part in (("servers", servers), ("search", search)) if part}
+    return {**{name: value for name, value in found.items() if value}, **({"dns": dns} if dns else {})}
