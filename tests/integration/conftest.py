@@ -15,11 +15,13 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lab"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from bridge_host import BridgeHost
 from host import Host
 from virtlab.lab import Lab
 from virtlab.settings import RELEASES
 
 HOSTS = 2
+WITH_BRIDGES = ("test_bridge", "test_bridge_bad_input", "test_takeover", "test_confirm")
 WITH_GUESTS = ("test_live", "test_restart", "test_faults", "test_states")
 
 
@@ -35,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and "release" in callspec.params:
-            part = "guests" if item.path.stem in WITH_GUESTS else "plain"
+            stem = item.path.stem
+            part = "guests" if stem in WITH_GUESTS else "bridges" if stem in WITH_BRIDGES else "plain"
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
         elif item.path.stem == "test_lab":
             item.add_marker(pytest.mark.xdist_group("lab"))
@@ -54,6 +57,16 @@ def lab(release: str) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def installed(lab: Lab) -> Iterator[Host]:
     host = Host(lab, lab.machine("h1"))
+    host.install()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def bridges(lab: Lab, release: str) -> Iterator[BridgeHost]:
+    """A host whose only NIC, host0, is set up by networkd's file, and which has no bridge."""
+    host = BridgeHost(lab, lab.machine("h2"))
+    host.reset()
     host.install()
     yield host
     host.close()

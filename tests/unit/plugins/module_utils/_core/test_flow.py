@@ -22,8 +22,13 @@ class Numbers:
         self.log: list[str] = []
 
     @contextlib.contextmanager
-    def connect(self, params: flow.Params) -> typing.Iterator[Numbers]:
+    def connect(self, params: flow.Params, dry: bool) -> typing.Iterator[Numbers]:
         yield self
+
+    @contextlib.contextmanager
+    def guard(self, desired: int, observed: int, plan: Plan) -> typing.Iterator[flow.Facts]:
+        self.guarded = True
+        yield {}
 
     def reconnect(self) -> None:
         if self.gone:

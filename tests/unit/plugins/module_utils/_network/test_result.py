@@ -8,9 +8,10 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.virtnet.kvm.plugins.module_utils._core.plan import Item, Plan, Step
+from ansible_collections.virtnet.kvm.plugins.module_utils._core.text import as_yaml
 from ansible_collections.virtnet.kvm.plugins.module_utils._network.model import Form, Network
 from ansible_collections.virtnet.kvm.plugins.module_utils._network.options import definition
-from ansible_collections.virtnet.kvm.plugins.module_utils._network.result import as_yaml, described, result
+from ansible_collections.virtnet.kvm.plugins.module_utils._network.result import described, result
 from hypothesis import given
 from networks import definitions
 

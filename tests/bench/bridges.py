@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long bridges take, beside their floors: the ping task, ip -batch, plain pyroute2; and a loop of module calls.
+
+Medians of several runs in one sitting, on one lab host. Task times are taken on the controller, as in bench.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+from virtlab.lab import Lab
+
+PLAY = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {name: Ping, ansible.builtin.ping: }
+    - {name: Ours, virtnet.kvm.linux_bridge: {persist: none, bridges: BRIDGES}}
+"""
+LOOP = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {name: Loop, virtnet.kvm.linux_bridge: {persist: none, name: "bench{{ item }}"}, loop: "{{ range(COUNT) }}"}
+"""
+# The floors, timed inside, without the start of Python.
+RAW = r"""
+import subprocess, sys, time
+from pyroute2 import IPRoute
+what, count, parent = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+if what == "batch":
+    lines = [f"link add bench{n} up type bridge" for n in range(count)]
+    if parent:
+        lines += [f"link add link {parent} name bv{n} master bench{n} up type vlan id {n + 1}" for n in range(count)]
+    start = time.perf_counter()
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True)
+else:
+    ipr = IPRoute()
+    start = time.perf_counter()
+    if what == "dump":
+        list(ipr.get_links()); list(ipr.get_addr())
+    if what == "pyroute2":
+        for n in range(count):
+            ipr.link("add", ifname=f"bench{n}", kind="bridge", flags=1, change=1)
+        if parent:
+            index = {link.get_attr("IFLA_IFNAME"): link["index"] for link in ipr.get_links()}
+            for n in range(count):
+                ipr.link("add", ifname=f"bv{n}", kind="vlan", vlan_id=n + 1, link=index[parent], master=index[f"bench{n}"], flags=1, change=1)
+print(time.perf_counter() - start)
+"""
+CLEAN = "ip -br link | grep -oE '^(bench|bv)[0-9]+' | sed 's/.*/link set & group 77/' | ip -batch - ; ip link delete group 77 2>/dev/null; true"
+
+
+class Bench:
+    """One lab host, and the ways to make bridges on it; on a VM each with a VLAN of its second NIC as its port."""
+
+    def __init__(self, kind: str, count: int) -> None:
+        self.count, self.parent = count, "nic1" if kind == "vm" else ""
+        self.lab = Lab("bench")
+        self.lab.up(1, "bookworm", kind)
+        self.host = self.lab.machine("h1")
+        self.host.put("/root/raw.py", RAW)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="virtnet-bench-"))
+
+    def clean(self) -> None:
+        self.host.run(["sh", "-c", CLEAN])
+
+    def raw(self, what: str) -> float:
+        command = ["python3", "/root/raw.py", what, str(self.count), self.parent]
+        return float(self.host.run(command, stdout=subprocess.PIPE, text=True).stdout)
+
+    def play(self, text: str) -> dict[str, tuple[float, bool]]:
+        times = self.folder / "times"
+        times.unlink(missing_ok=True)
+        (self.folder / "play.yml").write_text(text)
+        environment = {
+            **os.environ,
+            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/bench/callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "task_times",
+            "TASK_TIMES": str(times),
+        }
+        command = [ROOT / ".venv/bin/ansible-playbook", "-i", self.lab.inventory, self.folder / "play.yml"]
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stdout[-3000:])
+        lines = [json.loads(line) for line in times.read_text().splitlines()]
+        return {line["task"]: (line["seconds"], line["changed"]) for line in lines}
+
+    def once(self) -> dict[str, float]:
+        """Seconds of each way."""
+        found = {}
+        for what in ("batch", "pyroute2"):
+            self.clean()
+            found[f"{what} fresh"] = self.raw(what)
+        self.clean()
+        for what in ("fresh", "nothing"):
+            tasks = self.play(
+                PLAY.replace("BRIDGES", json.dumps([self.bridge(number) for number in range(self.count)]))
+            )
+            assert tasks["Ours"][1] is (what == "fresh"), tasks
+            found[f"ours {what}"], found["ping"] = tasks["Ours"][0], tasks["Ping"][0]
+        found["dump"] = self.raw("dump")
+        return found
+
+    def bridge(self, number: int) -> dict:
+        port = {"name": f"bv{number}", "type": "vlan", "parent": self.parent, "id": number + 1}
+        return {"name": f"bench{number}", **({"ports": [port]} if self.parent else {})}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--kind", default="nspawn", choices=["nspawn", "vm"], help="vm: with a VLAN each (default: nspawn)"
+    )
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--loop", type=int, default=20, help="calls of the module in a loop, whose time is told for --count"
+    )
+    arguments = parser.parse_args()
+    os.environ["PATH"] = f"{ROOT}/.venv/bin:{os.environ['PATH']}"
+    bench = Bench(arguments.kind, arguments.count)
+    runs = [bench.once() for _run in range(arguments.runs)]
+    for name in sorted(runs[0]):
+        print(f"{name:18}{statistics.median(run[name] for run in runs):8.3f} s")
+    bench.clean()
+    loop = bench.play(LOOP.replace("COUNT", str(arguments.loop)))["Loop"][0]
+    print(f"{'loop fresh':18}{loop / arguments.loop * arguments.count:8.1f} s (from {arguments.loop} calls)")
+    bench.clean()
+    bench.lab.down()
+
+
+if __name__ == "__main__":
+    main()

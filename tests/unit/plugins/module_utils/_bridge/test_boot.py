@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is kept for the next boot."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.boot import devices_of, kept, links_of, said
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist.networkd import PREFIX
+
+from tests.bridges import FOREIGN, boot, observed, wanted
+
+FOLDER = "/etc/systemd/network/"
+
+
+def files(**params: object) -> dict[str, str]:
+    there = observed(boot=boot())
+    desired = wanted(**params)
+    return {
+        path.replace(FOLDER, ""): file.text for path, file in kept(desired, there, goal(desired, there)).files.items()
+    }
+
+
+def test_the_nics_file_is_kept_beside_and_its_dhcp_and_dns_are_the_bridges() -> None:
+    found = files(name="br0", ports=["eno1"], inherit=True)
+    assert set(found) == {
+        f"{PREFIX}br0.netdev",
+        f"{PREFIX}br0.network",
+        f"{PREFIX}eno1.network",
+        "10-eno1.network.virtnet-backup",
+    }
+    assert "DHCP=ipv4" in found[f"{PREFIX}br0.network"] and "DNS=192.0.2.1" in found[f"{PREFIX}br0.network"]
+    assert "192.0.2.77" not in found[f"{PREFIX}br0.network"]  # a lease
+
+
+def test_a_bridge_that_takes_nothing_over_leaves_the_nics_file_alone() -> None:
+    assert set(files(name="br0", ports=["eno2"])) == {
+        f"{PREFIX}br0.netdev",
+        f"{PREFIX}br0.network",
+        f"{PREFIX}eno2.network",
+        FOREIGN.replace(FOLDER, ""),
+    }
+
+
+def test_kept_twice_is_kept_once_and_absent_brings_all_back() -> None:
+    there, desired = observed(boot=boot()), wanted(name="br0", ports=["eno1"], inherit=True)
+    then = kept(desired, there, goal(desired, there))
+    again = observed(
+        then, boot=dataclasses.replace(boot(), files=then.files, options={"br0": said(desired.wants[0], there)})
+    )
+    assert kept(desired, again, goal(desired, again)).files == then.files
+    gone = wanted(name="br0", state="absent")
+    assert kept(gone, again, goal(gone, again)).files == boot().files
+
+
+def test_mtu_and_mac_of_made_links_only_where_said() -> None:
+    port = {"name": "d0", "type": "dummy"}
+    assert "MTU" not in files(name="br0", ports=[port])[f"{PREFIX}d0.network"]
+    found = files(name="br0", ports=[{**port, "mtu": 1400, "mac_address": "52:54:00:00:00:77"}])
+    assert (
+        "MTUBytes=1400" in found[f"{PREFIX}d0.network"]
+        and "MACAddress=52:54:00:00:00:77" in found[f"{PREFIX}d0.netdev"]
+    )
+    assert "MTUBytes=9000" in files(name="br0", mtu=9000, ports=[port])[f"{PREFIX}d0.network"]
+
+
+def test_whose_a_file_is() -> None:
+    found = files(name="br0", ports=["eno2"])
+    assert links_of(found[f"{PREFIX}eno2.network"]) == ["eno2"] and devices_of(found[f"{PREFIX}br0.netdev"]) == ["br0"]

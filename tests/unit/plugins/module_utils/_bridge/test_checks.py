@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refused, each with the way out."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import plan
+from ansible_collections.virtnet.kvm.plugins.module_utils._core.errors import InputError
+from ansible_collections.virtnet.kvm.plugins.module_utils._kernel.values import Link
+
+from tests.bridges import boot, observed, state, wanted
+
+CASES = {
+    "a NIC's name": ({"name": "eno2"}, "physical link"),
+    "guests": ({"name": "br9", "state": "absent"}, "web"),
+    "loopback": ({"name": "br0", "ports": ["lo"]}, "loopback"),
+    "bridge": ({"name": "br0", "ports": ["br9"]}, "veth"),
+    "wireless": ({"name": "br0", "ports": ["wlan0"]}, "mode route"),
+    "elsewhere": ({"name": "br0", "ports": ["eno9"]}, "bridge br9; take it out"),
+    "elsewhere, and kept there": ({"bridges": [{"name": "br0", "ports": ["eno9"]}, {"name": "br9", "stp": {"enabled": True}}]}, "take it out"),
+    "no link": ({"name": "br0", "ports": ["eno7"]}, "no such link"),
+    "no parent": ({"name": "br0", "ports": [{"name": "x", "type": "vlan", "parent": "eno7", "id": 5}]}, "no link eno7"),
+    "no member": ({"name": "br0", "ports": [{"name": "x", "type": "bond", "ports": ["eno7"]}]}, "no link eno7"),
+    "no filtering": ({"name": "br0", "vlan": {"filtering": True}}, "can't filter"),
+    "no bonding": ({"name": "br0", "ports": [{"name": "b", "type": "bond", "ports": ["eno2"]}]}, "can't make a bond"),
+    "address": ({"name": "br0", "addresses": ["192.0.2.10/24"]}, "eno1 already"),
+    "gateway": ({"name": "br0", "addresses": ["10.0.0.1/24"], "gateway4": "10.0.1.1"}, "10.0.0.1/24"),
+    "daemon": ({"name": "br0", "accept_ra": True}, "persist: none"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_refused(what: str) -> None:
+    params, words = CASES[what]
+    incapable = {"vlan filtering": "built without", "bond": "no"} if what in ("no filtering", "no bonding") else {}
+    more = {"wireless": frozenset({"wlan0"}), "incapable": incapable}
+    with pytest.raises(InputError, match=words):
+        plan(wanted(**params), observed(state(wlan0=Link("wlan0", 20)), **more))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"name": "br0", "addresses": ["10.0.0.1/24"], "gateway4": "10.0.0.2", "gateway6": "fe80::1"},
+        {"name": "br0", "ports": ["eno1"], "inherit": True, "addresses": ["192.0.2.10/24"]},
+        {"bridges": [{"name": "br0", "ports": ["eno9"]}, {"name": "br9", "ports": []}]},
+    ],
+)
+def test_not_refused(params: dict) -> None:
+    assert plan(wanted(**params), observed()).changed
+
+
+def test_what_the_backend_cannot_keep_is_named() -> None:
+    with pytest.raises(InputError, match=r"multicast\.hash_max: networkd can't keep it"):
+        plan(wanted(name="br0", multicast={"hash_max": 512}), observed(boot=boot()))

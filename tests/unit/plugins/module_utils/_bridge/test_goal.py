@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What will be: the one merge. After each goal, planning again finds nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import difference
+
+from tests.bridges import MAC, boot, observed, state, wanted
+
+CASES = {
+    "new": {"name": "br0"},
+    "take over": {"name": "br0", "ports": ["eno1"], "inherit": True},
+    "addresses and routes": {"name": "br0", "addresses": ["10.1.0.1/24"], "routes": [{"to": "10.9.0.0/16", "via": "10.1.0.9"}], "gateway4": "10.1.0.2"},
+    "another port": {"name": "br9", "ports": ["eno2"]},
+    "no ports": {"name": "br9", "ports": []},
+    "made ports": {"name": "br0", "ports": [{"name": "eno2.7", "type": "vlan", "parent": "eno2", "id": 7}, {"name": "d0", "type": "dummy"}]},
+    "a bond": {"name": "br0", "ports": [{"name": "bond0", "type": "bond", "ports": ["eno2"], "mode": "802.3ad"}]},
+    "vlans": {"name": "br9", "vlan": {"filtering": True, "self": {"pvid": 5}}, "ports": [{"name": "eno9", "vlans": {"tagged": ["2-4"]}}]},
+    "moved": {"bridges": [{"name": "br0", "ports": ["eno9"]}, {"name": "br9", "ports": []}]},
+    "absent": {"name": "br8", "state": "absent"},
+    "mtu": {"name": "br9", "mtu": 1400},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_planning_again_finds_nothing(what: str) -> None:
+    desired = wanted(**CASES[what])
+    then = goal(desired, observed())
+    assert not difference(then, goal(desired, observed(then)))
+    # and the way back leads back
+    back = difference(then, state())
+    assert bool(back) is bool(difference(state(), then))
+
+
+def test_all_that_makes_the_nic_reachable_arrives_on_the_bridge() -> None:
+    then = goal(wanted(**CASES["take over"]), observed())
+    bridge, nic = then.links["br0"], then.links["eno1"]
+    assert {one.cidr for one in bridge.addresses} == {"192.0.2.10/24", "2001:db8::10/64", "192.0.2.77/24"}
+    assert [one.cidr for one in nic.addresses] == ["fe80::1/64"]
+    assert (bridge.mac, bridge.mtu, nic.master) == (MAC, 1450, "br0")
+    assert bridge.addresses[0].label == "br0"
+    assert not any(route.over("eno1") for route in then.routes) and sum(route.over("br0") for route in then.routes) == 4
+    home = goal(wanted(name="br0", state="absent"), observed(then))
+    assert "br0" not in home.links and {one.cidr for one in home.links["eno1"].addresses} == {
+        one.cidr for one in state().links["eno1"].addresses
+    }
+    assert sum(route.over("eno1") for route in home.routes) == 4
+
+
+def test_a_guests_tap_stays_unless_it_is_named() -> None:
+    assert goal(wanted(name="br9", ports=[]), observed()).links["vnet0"].master == "br9"
+    assert (
+        goal(wanted(name="br9", ports=[{"name": "vnet0", "state": "absent"}]), observed()).links["vnet0"].master is None
+    )
+
+
+def test_exact_addresses_leave_leases_alone() -> None:
+    there = state()
+    links = {**there.links, "br9": dataclasses.replace(there.links["br9"], addresses=there.links["eno1"].addresses)}
+    then = goal(wanted(name="br9", addresses=["10.0.0.1/8"]), observed(dataclasses.replace(there, links=links)))
+    assert {one.cidr for one in then.links["br9"].addresses} == {"fe80::1/64", "192.0.2.77/24", "10.0.0.1/8"}
+
+
+def test_a_gateway_is_one_route_and_others_stay() -> None:
+    then = goal(wanted(name="br0", ports=["eno1"], inherit=True, gateway4="192.0.2.2"), observed())
+    assert [route.hops[0].via for route in then.routes if route.to == "0.0.0.0/0" and not route.metric] == ["192.0.2.2"]
+    then = goal(wanted(name="br0", routes=[]), observed(then))
+    assert sorted(route.to for route in then.routes if route.over("br0")) == ["0.0.0.0/0", "0.0.0.0/0", "::/0"]
+
+
+def test_what_is_kept_has_a_mac_of_its_own() -> None:
+    kept = observed(boot=boot())
+    assert goal(wanted(name="br0", ports=["eno2"]), kept).links["br0"].mac == state().links["eno2"].mac
+    mac = goal(wanted(name="br0"), kept).links["br0"].mac
+    assert mac and mac.startswith("02:") and mac == goal(wanted(name="br0"), kept).links["br0"].mac
+    assert mac != goal(wanted(name="br1"), kept).links["br1"].mac
+    assert goal(wanted(name="br0"), observed()).links["br0"].mac is None
