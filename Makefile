@@ -28,5 +28,7 @@ test-unit: setup  ## the pure half: some seconds
 lint: setup  ## formatting, types, docs, sanity
 	@tests/run lint
 
-bench: setup  ## the benchmarks, beside their floors and their peer
+bench: setup  ## the benchmarks, beside their floors and their peers
 	@$(SUDO) python3 tests/bench/bench.py
+	@$(SUDO) python3 tests/bench/bridges.py
+	@$(SUDO) python3 tests/bench/bridges.py --kind vm --runs 3
