@@ -79,6 +79,11 @@ def links_of(text: str) -> list[str]:
     return networkd.matches(text) or networkd.netdev_names(text)
 
 
+def owner_of(text: str) -> str | None:
+    """The bridge that a boot file of ours is for."""
+    return networkd.owner(text)
+
+
 def devices_of(text: str) -> list[str]:
     """The links that a boot file makes."""
     return networkd.netdev_names(text)

@@ -76,15 +76,18 @@ def _pins(steps: list[Step], now: State, then: State) -> list[Step]:
 
 
 def _dealt(items: list[Item], steps: list[Step], now: State, then: State) -> list[Item]:
-    """Each step to the bridge that it is for; what is for none (a bond's member) to the last."""
+    """Each step to the bridge that it is for; what is for none (a parent's file) to the last."""
     dealt: dict[str, list[Step]] = {item.subject: [] for item in items}
     for step in steps:
-        owner = next(
-            (name for name in (step.subject, _master(then, step.subject), _master(now, step.subject)) if name in dealt),
-            items[-1].subject,
-        )
+        owner = next((name for name in (step.subject, *_owners(step, now, then)) if name in dealt), items[-1].subject)
         dealt[owner].append(step)
     return [dataclasses.replace(item, steps=tuple(dealt[item.subject])) for item in items]
+
+
+def _owners(step: Step, now: State, then: State) -> list[str | None]:
+    if step.verb == "file":
+        return [boot.owner_of(file.text) for state in (then, now) if (file := state.files.get(step.subject))]
+    return [_master(then, step.subject), _master(now, step.subject)]
 
 
 def _master(state: State, name: str) -> str | None:

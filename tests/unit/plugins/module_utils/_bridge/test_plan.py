@@ -87,6 +87,18 @@ def test_the_daemon_is_told_last_and_what_it_may_undo_is_said_again() -> None:
     assert told[verbs.index("tell")].arguments == {"links": ("br0", "eno1"), "devices": ("br0",)}
 
 
+def test_a_boot_file_is_a_step_of_its_own_bridge() -> None:
+    desired = wanted(bridges=[{"name": "br0", "ports": ["eno2"]}, {"name": "br1"}])
+    one, two = plan(desired, observed(boot=boot())).items
+    assert [step.subject.rsplit("-", 1)[-1] for step in one.steps if step.verb == "file"] == [
+        "br0.netdev", "br0.network", "eno2.network"
+    ]  # fmt: skip
+    assert [step.subject.rsplit("-", 1)[-1] for step in two.steps if step.verb == "file"] == [
+        "br1.netdev",
+        "br1.network",
+    ]
+
+
 def test_the_same_state_needs_no_step() -> None:
     assert difference(state(), state()) == []
 
