@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.desired import desired
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.model import Desired, Observed, State
 from ansible_collections.virtnet.kvm.plugins.module_utils._kernel.values import Address, Hop, Link, Route
@@ -49,7 +51,10 @@ def boot(**files: str) -> Boot:
 
 
 def observed(there: State | None = None, **more: object) -> Observed:
-    return Observed(there or state(), guests={"vnet0": "web"}, **more)
+    there = there or state()
+    if more.get("boot"):
+        there = dataclasses.replace(there, files=more["boot"].files)
+    return Observed(there, guests={"vnet0": "web"}, **more)
 
 
 def wanted(**params: object) -> Desired:
