@@ -171,7 +171,7 @@ class Command:
 
     def pass_on(self, name: str, file: int, pieces: int) -> bool:
         """False at the stream's end."""
-        for _ in range(pieces):
+        for _piece in range(pieces):
             try:
                 piece = os.read(file, PIECE)
             except BlockingIOError:
