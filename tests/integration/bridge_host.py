@@ -40,7 +40,7 @@ class BridgeHost(Host):
 
     def reset(self) -> None:
         self.run(RESET.replace("NIC", self.machine.NIC))
-        wait_for(f"{self.name}'s NIC", self._is_ready, 20)
+        wait_for(f"{self.name}'s NIC", self._is_ready, 20 * self.machine.GUEST_PATIENCE)
 
     def _is_ready(self) -> bool:
         names = {one["local"] for one in self.link(self.machine.NIC)["addr_info"] if one.get("tentative") is None}

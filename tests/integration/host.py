@@ -57,6 +57,7 @@ class Host:
     def install(self) -> None:
         """Put the collection and Ansible's module_utils where the runner finds them."""
         with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder).chmod(0o755)  # it is read by a user who may nothing, too
             self._collect(pathlib.Path(folder))
             self.run(["rm", "-rf", REMOTE])
             self.machine.put_tree(pathlib.Path(folder), REMOTE)
