@@ -33,7 +33,7 @@ LOOP = """
 - hosts: h1
   gather_facts: false
   tasks:
-    - {name: Loop, virtnet.kvm.linux_bridge: {persist: none, name: "bench{{ item }}"}, loop: "{{ range(COUNT) }}"}
+    - {name: Loop, virtnet.kvm.linux_bridge: {persist: none, name: "bench{{ item }}"}, loop: "{{ range(COUNT) | list }}"}
 """
 # The floors, timed inside, without the start of Python.
 RAW = r"""
