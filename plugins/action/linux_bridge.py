@@ -12,9 +12,10 @@ import typing
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.options import CONFIRM_SECONDS
+from ansible_collections.virtnet.kvm.plugins.module_utils._confirm.store import CONFIRMED, ROOT
 
 MODULE = "virtnet.kvm.linux_bridge"
-FOLDER = "/var/lib/virtnet-kvm/confirm"
 PAUSE_SECONDS = 1.0
 GRACE_SECONDS = 45  # what the host's agent may need to put everything back
 
@@ -22,7 +23,7 @@ GRACE_SECONDS = 45  # what the host's agent may need to put everything back
 CONFIRM = """\
 cd {folder} 2>/dev/null || {{ echo '{{"gone": true}}'; exit 0; }}
 set -C
-if echo confirmed 2>/dev/null > verdict; then
+if echo {word} 2>/dev/null > verdict; then
     systemctl stop {unit}; rm -rf {folder}; echo '{{"confirmed": true}}'
 else
     cat outcome 2>/dev/null || echo '{{"waiting": true}}'
@@ -55,12 +56,14 @@ class ActionModule(ActionBase):
 
     def _timeout(self) -> int:
         try:
-            return int(self._task.args.get("confirm_timeout", 60))
+            return int(self._task.args.get("confirm_timeout", CONFIRM_SECONDS))
         except (TypeError, ValueError):
-            return 60  # the module will say what is wrong with it
+            return CONFIRM_SECONDS  # the module will say what is wrong with it
 
     def _confirm(self, result: dict[str, typing.Any], pending: dict[str, typing.Any]) -> None:
-        command = CONFIRM.format(folder=shlex.quote(pending["folder"]), unit=shlex.quote(pending["unit"]))
+        command = CONFIRM.format(
+            word=CONFIRMED, folder=shlex.quote(pending["folder"]), unit=shlex.quote(pending["unit"])
+        )
         answer = self._ask(command, pending["timeout"] + GRACE_SECONDS)
         if answer and answer.get("confirmed"):
             result["confirmed"] = True
@@ -70,10 +73,10 @@ class ActionModule(ActionBase):
 
     def _lost(self, error: AnsibleConnectionFailure, timeout: int) -> dict[str, typing.Any]:
         """The connection broke while the module ran: whether it had armed is seen from what it has left."""
-        answer = self._ask(LOOK.format(folder=FOLDER), timeout + GRACE_SECONDS) if timeout else None
+        answer = self._ask(LOOK.format(folder=ROOT), timeout + GRACE_SECONDS) if timeout else None
         if answer is None or answer.get("gone"):
             raise error
-        self._forget(f"{FOLDER}/*")
+        self._forget(f"{ROOT}/*")
         return {"failed": True, "changed": False, "confirmed": False, **_told(answer, timeout)}
 
     def _forget(self, folder: str) -> None:
@@ -115,7 +118,7 @@ def _told(answer: dict[str, typing.Any] | None, timeout: int) -> dict[str, typin
         return {
             "rolled_back": False,
             "msg": "no fresh connection to the host came through after the change, and putting back what was there"
-            f" failed: {answer.get('msg')}. Look at the host; {FOLDER} holds what was there before",
+            f" failed: {answer.get('msg')}. Look at the host; {ROOT} holds what was there before",
         }
     return {
         "rolled_back": True,

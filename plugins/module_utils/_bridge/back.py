@@ -16,7 +16,7 @@ from .plan import plan
 def restore(snapshot: Back) -> None:
     """Raises NotTaken, or what the kernel said, where it is not as before."""
     desired = Desired((), back=snapshot)
-    with connect("none") as driver:
+    with connect() as driver:
         apply(driver, plan(desired, observe(driver, desired)))
         left = plan(desired, observe(driver, desired))
     if left.changed:

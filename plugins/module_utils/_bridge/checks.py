@@ -10,9 +10,9 @@ import ipaddress
 from .._core.errors import InputError
 from .._core.table import Options
 from . import boot
-from .goal import ANY
+from .goal import ANY, GATEWAYS
 from .model import Desired, Observed, State, Want
-from .options import ABSENT, MARK
+from .options import ABSENT, MARK, links_in
 
 
 def before(desired: Desired, observed: Observed) -> None:
@@ -39,7 +39,7 @@ def _refuse(want: Want, why: str) -> None:
 
 
 def _refuse_cut(want: Want, observed: Observed) -> None:
-    guests = sorted({observed.guest(link.name) for link in observed.state.ports(want.name) if link.guests})
+    guests = observed.guests_on(want.name)
     if guests:
         raise InputError(
             f"bridge {want.name}: refusing to remove it, since running guests are on it: {', '.join(guests)}."
@@ -49,7 +49,7 @@ def _refuse_cut(want: Want, observed: Observed) -> None:
 
 
 def _refuse_port(want: Want, port: Options, desired: Desired, observed: Observed) -> None:
-    for name in (port["name"], *port.get("ports", ())):
+    for name in links_in(port):
         link = observed.state.links.get(name)
         if link is None or port.get("state") == ABSENT:
             continue
@@ -92,11 +92,10 @@ def _given_up(name: str, master: str, desired: Desired, observed: Observed) -> b
 
 def _refuse_incapable(want: Want, observed: Observed) -> None:
     vlan = want.options.get("vlan", {})
-    needed = {"vlan filtering": any(vlan.get(name) for name in ("filtering", "self"))}
-    needed["vlan filtering"] |= any(port.get("vlans") for port in want.ports or ())
-    for what, yes in needed.items():
-        if yes and what in observed.incapable:
-            _refuse(want, f"vlan: this host's kernel can't filter VLANs on a bridge ({observed.incapable[what]})")
+    filters = vlan.get("filtering") or vlan.get("self") or any(port.get("vlans") for port in want.ports or ())
+    why = observed.incapable.get("vlan filtering")
+    if filters and why is not None:
+        _refuse(want, f"vlan: this host's kernel can't filter VLANs on a bridge ({why})")
     for port in want.ports or ():
         kind = port.get("type")
         if kind in observed.incapable:
@@ -130,9 +129,7 @@ def _refuse_gateways(want: Want, then: State) -> None:
     """A router that no address of the bridge reaches is no router (the kernel would refuse the route half-way)."""
     link = then.links[want.name]
     nets = [ipaddress.ip_interface(one.peer + "/32" if one.peer else one.cidr).network for one in link.addresses]
-    named: list[tuple[str, str]] = [
-        (name, want.options[name]) for name in ("gateway4", "gateway6") if name in want.options
-    ]
+    named: list[tuple[str, str]] = [(name, want.options[name]) for name in GATEWAYS if name in want.options]
     named += [(f"routes: {one['to']} via", one["via"]) for one in want.options.get("routes", ()) if "via" in one]
     direct = [
         ipaddress.ip_network(one["to"])

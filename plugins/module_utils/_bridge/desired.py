@@ -10,7 +10,7 @@ import typing
 
 from .._core.errors import InputError
 from .model import Desired, Want
-from .options import ABSENT, PRESENT, TABLE, normal_options, normal_port
+from .options import ABSENT, PRESENT, TABLE, links_in, normal_options, normal_port
 
 Params = typing.Mapping[str, typing.Any]
 
@@ -69,7 +69,7 @@ def _refuse_twice(wants: typing.Sequence[Want]) -> None:
     holders: dict[str, str] = {}
     for want in wants:
         for port in want.ports or ():
-            for name in (port["name"], *port.get("ports", ())) if port.get("state") != ABSENT else ():
+            for name in links_in(port) if port.get("state") != ABSENT else ():
                 if name in holders:
                     where = "twice" if holders[name] == want.name else f"in {holders[name]} as well"
                     raise InputError(f"bridge {want.name}: port {name} stands there {where}; a link has one master")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import typing
-from collections.abc import Iterator
 
 from .._confirm.guard import armed, settle
-from .._core.flow import Facts, Guard, Params
+from .._core.flow import Guard, Params
 from .._core.plan import Plan
 from . import back
 from . import driver as bridge_driver
@@ -26,8 +25,9 @@ __all__ = ["apply", "connect", "desired", "guard", "observe", "plan", "restore",
 
 def connect(params: Params, dry: bool) -> contextlib.AbstractContextManager[typing.Any]:
     """The kernel, for as long as the task lasts; what a crashed run has left unconfirmed is put back first."""
+    del params
     settle(back.restore, dry)
-    return bridge_driver.connect(params["persist"])
+    return bridge_driver.connect()
 
 
 def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
@@ -35,13 +35,7 @@ def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
     wanted = restore(plan).back
     if wanted is None or not desired.confirm_timeout or not observed.path & wanted.links:
         return contextlib.nullcontext({})
-    return _guarded(wanted, desired.confirm_timeout)
-
-
-@contextlib.contextmanager
-def _guarded(snapshot: Back, timeout: int) -> Iterator[Facts]:
-    with armed(snapshot, timeout, "_bridge") as facts:
-        yield {"confirm": facts}
+    return armed(wanted, desired.confirm_timeout, "_bridge")
 
 
 def restore(done: Plan) -> Desired:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the virtnet.kvm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the rooms that touch the system share: the socket to the kernel, and which daemon keeps the boot configuration."""
+"""What the rooms that touch the system share: the socket to the kernel."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from .._kernel.netlink import Netlink
 class Driver:
     """For as long as a task lasts."""
 
-    def __init__(self, persist: str) -> None:
-        self.persist = persist
-        self.backend: str | None = None
+    def __init__(self) -> None:
         self.netlink = Netlink()
 
     def indices(self) -> dict[str, int]:
@@ -29,8 +27,8 @@ class Driver:
 
 
 @contextlib.contextmanager
-def connect(persist: str) -> Iterator[Driver]:
-    driver = Driver(persist)
+def connect() -> Iterator[Driver]:
+    driver = Driver()
     try:
         yield driver
     finally:

@@ -31,11 +31,12 @@ from .options import (
     PVID,
     UNTAGGED,
     flags_of,
+    links_in,
     to_kernel,
 )
 
 BY_DAEMON = (9, 16)  # RTPROT_RA and RTPROT_DHCP: routes that come and go with a lease
-ANY = ("0.0.0.0/0", "::/0")
+GATEWAYS, ANY = ("gateway4", "gateway6"), ("0.0.0.0/0", "::/0")
 
 
 def goal(desired: Desired, observed: Observed) -> State:
@@ -205,7 +206,7 @@ def heir_of(want: Want, observed: Observed) -> str | None:
     if not want.inherit:
         return None
     for port in want.ports or ():
-        for name in (port["name"], *port.get("ports", ())):
+        for name in links_in(port):
             link = observed.state.links.get(name)
             if link and any(not one.link_local for one in link.addresses):
                 return str(name)
@@ -260,13 +261,13 @@ def _new_address(cidr: str, link: str) -> Address:
 
 def _routed(want: Want, state: State) -> State:
     options = want.options
-    for version, name in ((4, "gateway4"), (6, "gateway6")):
+    for name, anywhere in zip(GATEWAYS, ANY):
         if name in options:
-            own = route_of({"to": ANY[version == 6], "via": options[name]}, want.name)
+            own = route_of({"to": anywhere, "via": options[name]}, want.name)
             state = _replace_routes(state, want.name, [own], functools.partial(_same_slot, own))
     if "routes" in options:
         wanted = [route_of(one, want.name) for one in options["routes"]]
-        gateways = [name for name in ("gateway4", "gateway6") if name in options]
+        gateways = any(name in options for name in GATEWAYS)
 
         def goes(route: Route) -> bool:
             return not (is_gateway(route) and (gateways or not any(is_gateway(one) for one in wanted)))
@@ -283,8 +284,7 @@ def _replace_routes(state: State, link: str, wanted: list[Route], goes: typing.C
     """These routes over the link, in the place of those that `goes` finds."""
     kept, there = [], {}
     for route in state.routes or ():
-        mine = route.over(link) and route.protocol not in BY_DAEMON and not route.expires
-        if mine and goes(route):
+        if route.over(link) and is_set(route) and goes(route):
             there[key(route)] = route
         else:
             kept.append(route)
@@ -312,6 +312,11 @@ def slot(route: Route) -> tuple[typing.Any, ...]:
 
 def key(route: Route) -> tuple[typing.Any, ...]:
     return (*slot(route), route.hops)
+
+
+def is_set(route: Route) -> bool:
+    """Whether somebody set it for good; what a daemon makes comes and goes."""
+    return route.protocol not in BY_DAEMON and not route.expires
 
 
 def is_gateway(route: Route) -> bool:
@@ -348,9 +353,5 @@ def boot_options(want: Want, observed: Observed, boot: Boot) -> Options:
     """The options that only the boot configuration holds: as said, else as they are, else as the heir had them."""
     heir = heir_of(want, observed)
     there = boot.options.get(want.name) or (boot.options.get(heir) if heir else None) or {}
-    names = [row.name for row in BOOT]
-    return {
-        name: want.options.get(name, there.get(name))
-        for name in names
-        if want.options.get(name, there.get(name)) is not None
-    }
+    merged = {**there, **want.options}
+    return {row.name: merged[row.name] for row in BOOT if row.name in merged}

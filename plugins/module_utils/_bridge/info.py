@@ -5,31 +5,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 
 from .._core.flow import Params
 from .._core.table import Options
-from .._kernel import probe, read
+from .._kernel import read
 from .._persist import agent
+from . import observe
 from .driver import connect
 from .model import State
-from .observe import told
 from .options import ATTRIBUTES
 from .result import view
 
 
 def gather(params: Params) -> dict[str, typing.Any]:
     """All bridges, or the one of this name."""
-    with connect("none") as driver:
-        links = read.links(driver.netlink, ATTRIBUTES)
-        vlans = read.vlans(driver.netlink)
-        links = {name: dataclasses.replace(link, vlans=vlans.get(link.index, {})) for name, link in links.items()}
-        routes = read.routes(driver.netlink, {link.index: link.name for link in links.values()})
+    with connect() as driver:
+        links = observe.with_vlans(driver, read.links(driver.netlink, ATTRIBUTES))
+        routes = observe.routes(driver, links)
     names = [link.name for link in links.values() if link.kind == "bridge" and params["name"] in (None, link.name)]
     boot = agent.look({name: links[name].index for name in names})
-    state = State(told(links, boot), routes)
-    taps = probe.guests({link.name for link in links.values() if link.guests and link.master})
+    state = State(observe.told(links, boot), routes)
+    taps = observe.guests(links)
     bridges = []
     for name in sorted(names):
         guests = sorted(link.name for link in state.ports(name) if link.guests)

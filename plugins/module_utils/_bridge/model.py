@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 
 from .._core.table import Options
 from .._kernel.values import Link, Route
@@ -70,5 +69,5 @@ class Observed:
     def guest(self, tap: str) -> str:
         return self.guests.get(tap, tap)
 
-
-Facts = typing.Mapping[str, typing.Any]
+    def guests_on(self, bridge: str) -> list[str]:
+        return sorted({self.guest(link.name) for link in self.state.ports(bridge) if link.guests})

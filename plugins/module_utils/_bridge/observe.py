@@ -8,38 +8,49 @@ from __future__ import annotations
 import dataclasses
 
 from .._kernel import probe, read
-from .._kernel.values import Link
+from .._kernel.values import Link, Route
 from .._persist import agent
 from .._persist.model import Boot
 from .driver import Driver
 from .model import Desired, Observed, State, Want
-from .options import ABSENT, ATTRIBUTES, MADE, MARK, TOPOLOGY_CHANGE
+from .options import ABSENT, ATTRIBUTES, MADE, MARK, TOPOLOGY_CHANGE, links_in
 
 
 def observe(driver: Driver, desired: Desired) -> Observed:
     """The host's links as they are, and what the plan for the wanted bridges has to know."""
     links = read.links(driver.netlink, ATTRIBUTES)
     if _ask_vlans(desired, links):
-        vlans = read.vlans(driver.netlink)
-        links = {name: dataclasses.replace(link, vlans=vlans.get(link.index, {})) for name, link in links.items()}
-    names = {link.index: link.name for link in links.values()}
-    routes = read.routes(driver.netlink, names) if _ask_routes(desired, driver) else None
-    state = State(links, routes)
+        links = with_vlans(driver, links)
+    state = State(links, routes(driver, links) if _ask_routes(desired) else None)
     if desired.back:
-        driver.backend = agent.backend_of(desired.back.state.files) or driver.backend
         state = dataclasses.replace(state, links=told(links, None))
         return Observed(dataclasses.replace(state, files=agent.files(desired.back.state.files)))
     boot = agent.read(desired.persist, _concerned(desired, links))
     state = dataclasses.replace(state, links=told(links, boot))
-    driver.backend = boot.backend if boot else None
     return Observed(
         state=dataclasses.replace(state, files=boot.files if boot else {}),
-        guests=probe.guests({link.name for link in links.values() if link.guests and link.master}),
+        guests=guests(links),
         wireless=frozenset(name for name in _ports(desired) if name in links and read.wireless_station(name)),
         incapable=probe.incapable(_kinds(desired, links)),
         boot=boot,
         path=_path(links) if desired.confirm_timeout else frozenset(),
     )
+
+
+def with_vlans(driver: Driver, links: dict[str, Link]) -> dict[str, Link]:
+    """The same links with their VLANs."""
+    vlans = read.vlans(driver.netlink)
+    return {name: dataclasses.replace(link, vlans=vlans.get(link.index, {})) for name, link in links.items()}
+
+
+def routes(driver: Driver, links: dict[str, Link]) -> tuple[Route, ...]:
+    """The host's routes, over links by their names."""
+    return read.routes(driver.netlink, {link.index: link.name for link in links.values()})
+
+
+def guests(links: dict[str, Link]) -> dict[str, str]:
+    """{tap: guest} of the guests on any bridge."""
+    return probe.guests({link.name for link in links.values() if link.guests and link.master})
 
 
 def told(links: dict[str, Link], boot: Boot | None) -> dict[str, Link]:
@@ -95,12 +106,12 @@ def _says_vlans(want: Want) -> bool:
     return bool(want.options.get("vlan")) or any("vlans" in port for port in want.ports or ())
 
 
-def _ask_routes(desired: Desired, driver: Driver) -> bool:
+def _ask_routes(desired: Desired) -> bool:
     """Their dump grows with the host's addresses, and most runs need none."""
     words = ("gateway4", "gateway6", "routes")
     return (
         desired.back is not None
-        or driver.persist != "none"
+        or desired.persist != "none"
         or any(
             want.inherit
             or want.state == ABSENT
@@ -112,9 +123,7 @@ def _ask_routes(desired: Desired, driver: Driver) -> bool:
 
 
 def _ports(desired: Desired) -> set[str]:
-    return {
-        name for want in desired.wants for port in want.ports or () for name in (port["name"], *port.get("ports", ()))
-    }
+    return {name for want in desired.wants for port in want.ports or () for name in links_in(port)}
 
 
 def _concerned(desired: Desired, links: dict[str, Link]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from .._core.errors import InputError
 from .._core.table import Field, Kind, Options, argument_spec, normal
 
 PRESENT, ABSENT = STATES = ("present", "absent")
+CONFIRM_SECONDS = 60
 BACKENDS = ("auto", "networkd", "none")
 PVID, UNTAGGED = 2, 4  # BRIDGE_VLAN_INFO_... of linux/if_bridge.h
 MARK = "virtnet.kvm"  # alias of the links that this collection made
@@ -331,7 +332,7 @@ def spec() -> dict[str, typing.Any]:
     return {
         **one,
         "persist": {"type": "str", "choices": list(BACKENDS), "default": "auto"},
-        "confirm_timeout": {"type": "int", "default": 60},
+        "confirm_timeout": {"type": "int", "default": CONFIRM_SECONDS},
         "bridges": {"type": "list", "elements": "dict", "options": item},
     }
 
@@ -362,6 +363,11 @@ def normal_port(value: typing.Any, where: str) -> Options:
         port.setdefault("vlans", {})
     _check_type(port, where)
     return port
+
+
+def links_in(port: Options) -> tuple[str, ...]:
+    """The links that a port takes: itself, and a bond's members."""
+    return (port["name"], *port.get("ports", ()))
 
 
 _NEEDED = {"vlan": ("parent", "id"), "vxlan": ("id",), "veth": ("peer",)}

@@ -12,7 +12,7 @@ import dataclasses
 
 from .._core.plan import Item, Plan, Step
 from .._core.table import differing
-from .._kernel.values import Address, Link
+from .._kernel.values import Address, Link, words
 from . import boot, checks
 from .goal import default_vlans, goal, key, slot
 from .model import Back, Desired, Observed, State
@@ -56,7 +56,7 @@ def plan(desired: Desired, observed: Observed) -> Plan:
         before, after = view(now, want.name, observed.boot), view(then, want.name, observed.boot)
         if after is not None and observed.boot:
             after = {**after, **boot.said(want, observed)}
-        item = Item(want.name, before, after, facts={"guests": _guests(want.name, now, observed)})
+        item = Item(want.name, before, after, facts={"guests": observed.guests_on(want.name)})
         items.append(item)
     steps = difference(now, then)
     steps += _pins(steps, now, then) if observed.boot else []
@@ -98,10 +98,6 @@ def _master(state: State, name: str) -> str | None:
     return above.master if above and above.kind == "bond" and above.master else link.master
 
 
-def _guests(bridge: str, state: State, observed: Observed) -> list[str]:
-    return sorted({observed.guest(link.name) for link in state.ports(bridge) if link.guests})
-
-
 def _back(back: Back, now: State) -> Plan:
     """Exactly what was there, of the links that were touched; what others did meanwhile stays."""
     links = {name: link for name, link in now.links.items() if name not in back.links}
@@ -141,16 +137,13 @@ def difference(now: State, then: State) -> list[Step]:
     return [*steps, *files, *(_again(steps) if files else [])]
 
 
-def _joins(name: str, steps: list[Step]) -> bool:
-    return any(step.subject == name and step.arguments.get("master") for step in steps)
-
-
 def _again(steps: list[Step]) -> list[Step]:
     """What a daemon undoes that acts on what it sees before it knows of its new files, or knows nothing of at all."""
+    joining = {step.subject for step in steps if step.arguments.get("master")}
     moved = [
         Step(0, step.subject, "rejoin", "", {"master": step.arguments["master"], "bond": step.rank == JOIN - 1})
         for step in steps
-        if "master" in step.arguments and not (step.arguments["master"] is None and _joins(step.subject, steps))
+        if "master" in step.arguments and (step.arguments["master"] or step.subject not in joining)
     ]
     added = [step for step in steps if step.rank == ROUTE]
     added += [
@@ -212,8 +205,7 @@ def _option_steps(before: Link, after: Link) -> list[Step]:
     changed = {name: value for name, value in after.data.items() if not same(name, before.data.get(name), value)}
     if not changed:
         return []
-    words = ", ".join(sorted(name.split("_", 2)[-1].lower() for name in changed))
-    return [Step(OPTIONS, after.name, "data", f"set {words}", {"kind": after.kind, "data": changed})]
+    return [Step(OPTIONS, after.name, "data", f"set {words(changed)}", {"kind": after.kind, "data": changed})]
 
 
 def _size_steps(before: Link, after: Link) -> list[Step]:
@@ -232,8 +224,11 @@ def _port_steps(before: Link, after: Link) -> list[Step]:
         return []
     there = before.port if before.master == after.master else {}
     changed = {name: value for name, value in after.port.items() if there.get(name) != value}
-    words = ", ".join(sorted(name.split("_", 2)[-1].lower() for name in changed))
-    return [Step(PORT, after.name, "port", f"set {words} of port {after.name}", {"port": changed})] if changed else []
+    return (
+        [Step(PORT, after.name, "port", f"set {words(changed)} of port {after.name}", {"port": changed})]
+        if changed
+        else []
+    )
 
 
 def _vlan_steps(before: Link, after: Link, then: State) -> list[Step]:

@@ -9,10 +9,10 @@ import typing
 
 from .._core.plan import Plan
 from .._core.table import Options
-from .._core.text import as_yaml
+from .._core.text import difference
 from .._kernel.values import Link, Route
 from .._persist.model import Boot
-from .goal import BY_DAEMON, is_gateway
+from .goal import is_gateway, is_set
 from .model import Observed, State
 from .options import (
     BRIDGE,
@@ -33,28 +33,17 @@ def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
         after = item.after
         if observed is not None and after is not None:
             after = view(observed.state, item.subject, observed.boot)
-        actions = [step.action for step in sorted(item.steps, key=lambda step: step.rank) if step.action]
         bridges.append({
             "name": item.subject,
             "changed": bool(item.steps),
-            "actions": actions,
+            "actions": item.actions,
             "guests": item.facts.get("guests", []),
             "before": item.before,
             "after": after,
         })  # fmt: skip
     backups = sorted(step.subject for step in plan.steps if step.verb == "file" and step.subject.endswith("backup"))
-    told: dict[str, typing.Any] = {"changed": plan.changed, "bridges": bridges, "backups": backups}
-    told["diff"] = [
-        {
-            "before_header": one["name"],
-            "after_header": one["name"],
-            "before": as_yaml(one["before"]),
-            "after": as_yaml(one["after"]),
-        }
-        for one in bridges
-        if one["changed"]
-    ]
-    return told
+    diff = [difference(one["name"], one["before"], one["after"]) for one in bridges if one["changed"]]
+    return {"changed": plan.changed, "bridges": bridges, "backups": backups, "diff": diff}
 
 
 def view(state: State, name: str, boot: Boot | None) -> Options | None:
@@ -71,7 +60,7 @@ def view(state: State, name: str, boot: Boot | None) -> Options | None:
     ]
     found: Options = {"up": link.up, "mtu": link.mtu, "mac_address": link.mac, **options, "ports": ports}
     found["addresses"] = sorted(one.cidr for one in link.addresses if one.permanent and not one.link_local)
-    mine = [route for route in state.routes_over(name) if route.protocol not in BY_DAEMON and not route.expires]
+    mine = [route for route in state.routes_over(name) if is_set(route)]
     for route in mine:
         if is_gateway(route) and route.hops[0].via:
             found["gateway6" if route.version == 6 else "gateway4"] = route.hops[0].via

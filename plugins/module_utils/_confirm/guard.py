@@ -35,7 +35,7 @@ _PROGRAM = (
 def armed(snapshot: typing.Any, timeout: int, home: str) -> Iterator[dict[str, typing.Any]]:
     """Armed for as long as the block lasts, and beyond it until somebody has the last word.
 
-    `home` is the domain whose `back.restore(snapshot)` puts back. Gives what the controller has to know. Raises
+    `home` is the domain whose `back.restore(snapshot)` puts back. Gives what the result has to tell the controller. Raises
     MissingError, with nothing changed, where the agent can't start.
     """
     pending = Pending(ROOT / uuid.uuid4().hex[:12])
@@ -49,7 +49,7 @@ def armed(snapshot: typing.Any, timeout: int, home: str) -> Iterator[dict[str, t
             f" put it back does not start here ({error}). Find out why, or say confirm_timeout: 0 to go unguarded"
         ) from error
     try:
-        yield {"folder": str(pending.folder), "unit": pending.unit, "timeout": timeout}
+        yield {"confirm": {"folder": str(pending.folder), "unit": pending.unit, "timeout": timeout}}
     except RollbackFailed:
         raise  # the agent will try again when the time is over
     except VirtnetError as error:
@@ -114,7 +114,7 @@ def settle(restore: agent.Restore, dry: bool) -> None:
 
 
 def _settle(pending: Pending, restore: agent.Restore) -> None:
-    if _is_active(pending.unit):
+    if command.is_active(pending.unit):
         command.run("systemctl", "kill", "--signal=USR1", "--kill-who=main", pending.unit)
     elif pending.folder.exists() and pending.outcome() is None:
         agent.put_back(pending, pending.load(), restore)
@@ -137,9 +137,3 @@ def _wait_for_outcome(pending: Pending) -> dict[str, typing.Any]:
             return outcome
         time.sleep(0.1)
     return {} if pending.folder.exists() else {"rolled_back": True}
-
-
-def _is_active(unit: str) -> bool:
-    with contextlib.suppress(SystemFailure):
-        return command.run("systemctl", "is-active", unit).strip() in ("active", "activating", "deactivating")
-    return False

@@ -5,11 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 from .errors import SystemFailure
 
 SECONDS = 60
+
+
+def is_active(unit: str) -> bool:
+    """Whether a unit of systemd runs."""
+    with contextlib.suppress(SystemFailure):
+        return run("systemctl", "is-active", unit).strip() == "active"
+    return False
 
 
 def run(*words: str, seconds: float = SECONDS) -> str:

@@ -31,6 +31,11 @@ class Item:
     steps: tuple[Step, ...] = ()
     facts: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def actions(self) -> list[str]:
+        """The words that the user reads, in the order in which things are done."""
+        return [step.action for step in sorted(self.steps, key=lambda step: step.rank) if step.action]
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:

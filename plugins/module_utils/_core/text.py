@@ -15,6 +15,13 @@ _PLAIN = re.compile(
 )
 
 
+def difference(
+    header: str, before: dict[str, typing.Any] | None, after: dict[str, typing.Any] | None
+) -> dict[str, str]:
+    """An entry of a result's `diff`."""
+    return {"before_header": header, "after_header": header, "before": as_yaml(before), "after": as_yaml(after)}
+
+
 def as_yaml(value: dict[str, typing.Any] | None) -> str:
     """Plain values as YAML that a person can read; managed hosts need not have a YAML library for it."""
     return "".join(f"{line}\n" for line in _lines(value)) if value else ""

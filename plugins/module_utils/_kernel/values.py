@@ -17,6 +17,11 @@ NO_MAC = "00:00:00:00:00:00"  # a bridge without ports has this one
 BY_INDEX = ("IFLA_VXLAN_LINK", "IFLA_BOND_PRIMARY", "IFLA_BOND_ACTIVE_SLAVE")  # attributes whose value is a link
 
 
+def words(attributes: typing.Iterable[str]) -> str:
+    """Netlink attributes as a person says them: IFLA_BR_STP_STATE is stp_state."""
+    return ", ".join(sorted(name.split("_", 2)[-1].lower() for name in attributes))
+
+
 @dataclasses.dataclass(frozen=True)
 class Address:
     """An address of a link. `flags` are those of linux/if_addr.h that last; lifetimes in seconds."""

@@ -10,7 +10,7 @@ import socket
 import typing
 
 from .netlink import Request, messages
-from .values import BY_INDEX, FOREVER, IFA_F_NODAD, Address, Attributes, Hop, Link, Route
+from .values import BY_INDEX, FOREVER, IFA_F_NODAD, Address, Attributes, Hop, Link, Route, words
 
 _NEWLINK, _DELLINK, _SETLINK, _NEWADDR, _DELADDR, _NEWROUTE, _DELROUTE = 16, 17, 19, 20, 21, 24, 25
 _CREATE, _EXCL, _REPLACE, _APPEND = 0x400, 0x200, 0x100, 0x800
@@ -62,14 +62,14 @@ def set_data(name: str, kind: str, data: Attributes, indices: Indices) -> Reques
     """Options of the link's own kind, such as a bridge's."""
     info = [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": _data(data, indices)})]
     attrs = [("IFLA_LINKINFO", {"attrs": info})]
-    return _link(f"setting {_words(data)} of {kind} {name}", attrs, _NEWLINK, index=indices[name])
+    return _link(f"setting {words(data)} of {kind} {name}", attrs, _NEWLINK, index=indices[name])
 
 
 def set_port(name: str, port: Attributes, indices: Indices) -> Request:
     """A bridge port's flags."""
     info = [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", {"attrs": sorted(port.items())})]
     attrs = [("IFLA_LINKINFO", {"attrs": info})]
-    return _link(f"setting {_words(port)} of port {name}", attrs, _NEWLINK, index=indices[name])
+    return _link(f"setting {words(port)} of port {name}", attrs, _NEWLINK, index=indices[name])
 
 
 def set_vlans(name: str, vlans: typing.Mapping[int, int], of_bridge: bool, add: bool, indices: Indices) -> Request:
@@ -156,7 +156,3 @@ def _link(
 
 def _data(data: Attributes, indices: Indices) -> list[tuple[str, typing.Any]]:
     return [(name, indices[value] if name in BY_INDEX else value) for name, value in sorted(data.items())]
-
-
-def _words(attributes: Attributes) -> str:
-    return ", ".join(sorted(name.split("_", 2)[-1].lower() for name in attributes))

@@ -9,14 +9,15 @@ import typing
 
 from .._core.plan import Item, Plan
 from .._core.table import Options, differing
-from .._core.text import as_yaml
+from .._core.text import difference
 from .model import Network, Observed
 
 
 def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
     """The module's result; `observed` is what is there now, None in check mode."""
     networks = [_network(item, observed) for item in plan.items]
-    return {"changed": plan.changed, "networks": networks, "diff": [_diff(one) for one in networks if one["changed"]]}
+    diff = [difference(f"network {one['name']}", one["before"], one["after"]) for one in networks if one["changed"]]
+    return {"changed": plan.changed, "networks": networks, "diff": diff}
 
 
 def _network(item: Item, observed: Observed | None) -> Options:
@@ -24,7 +25,7 @@ def _network(item: Item, observed: Observed | None) -> Options:
     return {
         "name": item.subject,
         "changed": bool(item.steps),
-        "actions": [step.action for step in sorted(item.steps, key=lambda step: step.rank) if step.action],
+        "actions": item.actions,
         "restart_required": item.facts["restart_required"],
         "guests": item.facts["guests"],
         "before": described(item.before),
@@ -58,13 +59,3 @@ def drifting(network: Network) -> Options:
     if live.extras != config.extras:
         drift["extras"] = list(live.extras)
     return drift
-
-
-def _diff(one: Options) -> Options:
-    header = f"network {one['name']}"
-    return {
-        "before_header": header,
-        "after_header": header,
-        "before": as_yaml(one["before"]),
-        "after": as_yaml(one["after"]),
-    }

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from .._core import command
 from .._core import files as core_files
-from .._core.errors import InputError, SystemFailure
+from .._core.errors import InputError
 from . import networkd
 from .model import Boot, File
 
@@ -26,19 +26,20 @@ def read(persist: str, links: Mapping[str, int]) -> Boot | None:
     """The boot configuration of these links (name and number); None for `persist: none`."""
     if persist == "none":
         return None
-    if persist == "auto" and not _networkd_runs():
+    boot = look(links)
+    if boot is None and persist == "auto":
         raise InputError(
             "persist: auto: no daemon that could keep the configuration is in charge here (systemd-networkd does not run);"
             " say persist: none to change only what runs"
         )
-    if not _networkd_runs():
+    if boot is None:
         raise InputError("persist: networkd: systemd-networkd does not run here; start it, or say persist: none")
-    return look(links)
+    return boot
 
 
 def look(links: Mapping[str, int]) -> Boot | None:
     """The same, where networkd runs; None where it does not."""
-    if not _networkd_runs():
+    if not command.is_active("systemd-networkd"):
         return None
     found = _all_files()
     charge = {name: path for name, index in links.items() if (path := _in_charge(index))}
@@ -52,12 +53,6 @@ def look(links: Mapping[str, int]) -> Boot | None:
         name for file in found.values() if networkd.owner(file.text) for name in networkd.netdev_names(file.text)
     )
     return Boot("networkd", options, charge, found, made, (core_files.read("/etc/machine-id") or ("", 0))[0].strip())
-
-
-def _networkd_runs() -> bool:
-    with contextlib.suppress(SystemFailure):
-        return command.run("systemctl", "is-active", "systemd-networkd").strip() == "active"
-    return False
 
 
 def _in_charge(index: int) -> str | None:
@@ -89,10 +84,6 @@ def _file(path: str) -> File | None:
 def files(paths: Mapping[str, File]) -> dict[str, File]:
     """What is there now, if any boot file was touched."""
     return _all_files() if paths else {}
-
-
-def backend_of(paths: Mapping[str, File]) -> str | None:
-    return "networkd" if paths else None
 
 
 def put(path: str, file: File | None) -> None:

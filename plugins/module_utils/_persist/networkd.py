@@ -85,18 +85,14 @@ def _drop_ins(files: dict[str, File], kept: Kept, in_charge: Mapping[str, str]) 
             key = "VLAN" if port["type"] == "vlan" else "VXLAN"
             parents.setdefault(port["parent"], []).append((key, port["name"]))
     for parent, lines in parents.items():
-        charge = in_charge.get(parent, "")
-        foreign = charge and charge != path_of(parent) and parent not in members
-        name = charge.rsplit("/", 1)[-1] if foreign else ""
-        if parent in members:
-            name = f"{PREFIX}{parent}.network"
-        if name:
-            path = f"{FOLDER}/{name}.d/virtnet-{kept.name}.conf"
+        own = path_of(parent)
+        charge = own if parent in members else in_charge.get(parent, own)
+        if parent in members or charge != own:
+            path = f"{FOLDER}/{charge.rsplit('/', 1)[-1]}.d/virtnet-{kept.name}.conf"
             files[path] = File(_text(kept.name, [("Network", lines)]))
         else:
-            path = f"{FOLDER}/{PREFIX}{parent}.network"
             network = [("LinkLocalAddressing", "no"), *lines]
-            files[path] = File(_text(kept.name, [("Match", [("Name", parent)]), ("Network", network)]))
+            files[own] = File(_text(kept.name, [("Match", [("Name", parent)]), ("Network", network)]))
 
 
 def render(kept: Kept) -> dict[str, File]:
@@ -152,18 +148,7 @@ def _route(route: Options) -> list[tuple[str, typing.Any]]:
 
 
 def _port_network(bridge: str, port: Options) -> Lines:
-    flags = [
-        (
-            word,
-            _ROUTERS[port[name]]
-            if name == "mcast_router"
-            else port[name] is False
-            if name in _INVERTED
-            else port[name],
-        )
-        for name, word in _PORT_KEYS.items()
-        if name in port
-    ]
+    flags = [(word, _flag(name, port[name])) for name, word in _PORT_KEYS.items() if name in port]
     link = [("MTUBytes", port["mtu"])] if port.get("mtu") else []
     network = [("Bridge", bridge), ("LinkLocalAddressing", "no")]
     return [
@@ -173,6 +158,12 @@ def _port_network(bridge: str, port: Options) -> Lines:
         ("Bridge", flags),
         *_vlans(port.get("vlans")),
     ]
+
+
+def _flag(name: str, value: typing.Any) -> typing.Any:
+    if name == "mcast_router":
+        return _ROUTERS[value]
+    return not value if name in _INVERTED else value
 
 
 def _vlans(vlans: Options | None) -> Lines:
