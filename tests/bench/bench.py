@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -19,23 +18,16 @@ import sys
 import tempfile
 import zipfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/lab"))
-
-from virtlab.lab import Lab
+from timing import ROOT, Host
 
 RUNS = {1: 5, 10: 5, 100: 5, 1000: 1}
 
 
-class Bench:
+class Bench(Host):
     """One lab host, and the ways to make networks on it."""
 
     def __init__(self) -> None:
-        self.lab = Lab("bench")
-        self.lab.up(1, "bookworm")
-        self.host = self.lab.machine("h1")
-        self.host.put("/root/raw.py", (ROOT / "tests/bench/raw.py").read_text())
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="virtnet-bench-"))
+        super().__init__("nspawn", (ROOT / "tests/bench/raw.py").read_text())
 
     def raw(self, what: str, count: int, kind: str) -> float:
         """Seconds of the whole process, taken on the host."""
@@ -45,24 +37,9 @@ class Bench:
 
     def play(self, what: str, count: int, kind: str) -> dict[str, tuple[float, bool]]:
         """Seconds of each task, and whether it changed anything."""
-        spec, times = self.folder / "spec.json", self.folder / "times"
-        spec.write_text(json.dumps([network(what, number, kind) for number in range(count)]))
-        times.unlink(missing_ok=True)
-        environment = {
-            **os.environ,
-            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/bench/callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "task_times",
-            "TASK_TIMES": str(times),
-        }
+        networks = json.dumps([network(what, number, kind) for number in range(count)])
         # the networks stand in the play, as users write them
-        play = (ROOT / f"tests/bench/{what}.yml").read_text().replace("NETWORKS", spec.read_text())
-        (self.folder / "play.yml").write_text(play)
-        command = [ROOT / ".venv/bin/ansible-playbook", "-i", self.lab.inventory, self.folder / "play.yml"]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(done.stdout[-3000:])
-        lines = [json.loads(line) for line in times.read_text().splitlines()]
-        return {line["task"]: (line["seconds"], line["changed"]) for line in lines}
+        return self.times((ROOT / f"tests/bench/{what}.yml").read_text().replace("NETWORKS", networks))
 
     def row(self, count: int, kind: str) -> dict[str, float]:
         """Medians of all ways."""
@@ -127,7 +104,6 @@ def main() -> None:
     parser.add_argument("--kinds", default="isolated,nat", help="isolated (no address), nat (with DHCP); nat up to 100")
     parser.add_argument("--no-peer", action="store_true", help="leave the peer out, which takes minutes")
     arguments = parser.parse_args()
-    os.environ["PATH"] = f"{ROOT}/.venv/bin:{os.environ['PATH']}"
     if not arguments.no_peer:
         ensure_peer()
     bench = Bench()

@@ -10,17 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import pathlib
 import statistics
 import subprocess
-import sys
-import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/lab"))
-
-from virtlab.lab import Lab
+from timing import Host
 
 PLAY = """
 - hosts: h1
@@ -63,16 +56,12 @@ print(time.perf_counter() - start)
 CLEAN = "ip -br link | grep -oE '^(bench|bv)[0-9]+' | sed 's/.*/link set & group 77/' | ip -batch - ; ip link delete group 77 2>/dev/null; true"
 
 
-class Bench:
+class Bench(Host):
     """One lab host, and the ways to make bridges on it; on a VM each with a VLAN of its second NIC as its port."""
 
     def __init__(self, kind: str, count: int) -> None:
         self.count, self.parent = count, "nic1" if kind == "vm" else ""
-        self.lab = Lab("bench")
-        self.lab.up(1, "bookworm", kind)
-        self.host = self.lab.machine("h1")
-        self.host.put("/root/raw.py", RAW)
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="virtnet-bench-"))
+        super().__init__(kind, RAW)
 
     def clean(self) -> None:
         self.host.run(["sh", "-c", CLEAN])
@@ -80,23 +69,6 @@ class Bench:
     def raw(self, what: str) -> float:
         command = ["python3", "/root/raw.py", what, str(self.count), self.parent]
         return float(self.host.run(command, stdout=subprocess.PIPE, text=True).stdout)
-
-    def play(self, text: str) -> dict[str, tuple[float, bool]]:
-        times = self.folder / "times"
-        times.unlink(missing_ok=True)
-        (self.folder / "play.yml").write_text(text)
-        environment = {
-            **os.environ,
-            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/bench/callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "task_times",
-            "TASK_TIMES": str(times),
-        }
-        command = [ROOT / ".venv/bin/ansible-playbook", "-i", self.lab.inventory, self.folder / "play.yml"]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(done.stdout[-3000:])
-        lines = [json.loads(line) for line in times.read_text().splitlines()]
-        return {line["task"]: (line["seconds"], line["changed"]) for line in lines}
 
     def once(self) -> dict[str, float]:
         """Seconds of each way."""
@@ -106,7 +78,7 @@ class Bench:
             found[f"{what} fresh"] = self.raw(what)
         self.clean()
         for what in ("fresh", "nothing"):
-            tasks = self.play(
+            tasks = self.times(
                 PLAY.replace("BRIDGES", json.dumps([self.bridge(number) for number in range(self.count)]))
             )
             assert tasks["Ours"][1] is (what == "fresh"), tasks
@@ -130,13 +102,12 @@ def main() -> None:
         "--loop", type=int, default=20, help="calls of the module in a loop, whose time is told for --count"
     )
     arguments = parser.parse_args()
-    os.environ["PATH"] = f"{ROOT}/.venv/bin:{os.environ['PATH']}"
     bench = Bench(arguments.kind, arguments.count)
     runs = [bench.once() for _run in range(arguments.runs)]
     for name in sorted(runs[0]):
         print(f"{name:18}{statistics.median(run[name] for run in runs):8.3f} s")
     bench.clean()
-    loop = bench.play(LOOP.replace("COUNT", str(arguments.loop)))["Loop"][0]
+    loop = bench.times(LOOP.replace("COUNT", str(arguments.loop)))["Loop"][0]
     print(f"{'loop fresh':18}{loop / arguments.loop * arguments.count:8.1f} s (from {arguments.loop} calls)")
     bench.clean()
     bench.lab.down()

@@ -120,15 +120,20 @@ def test_down_leaves_nothing(one_host: None) -> None:
     assert "there is no lab" in lab("status", check=False).stderr
 
 
-@pytest.mark.parametrize("after", [0.2, 0.6, 1.0])
-def test_a_lab_killed_half_way_is_cleaned_up(after: float) -> None:
-    lab("down")
-    command = [str(ROOT / "tests/lab/lab"), "up", "--name", NAME, "--hosts", "1"]
+def kill_half_way(after: float, *words: str) -> None:
+    """Kill an `up` after so many seconds."""
+    command = [str(ROOT / "tests/lab/lab"), "up", "--name", NAME, "--hosts", "1", *words]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
         time.sleep(after)
         os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("after", [0.2, 0.6, 1.0])
+def test_a_lab_killed_half_way_is_cleaned_up(after: float) -> None:
+    lab("down")
+    kill_half_way(after)
     if after == 0.6:
         lab("up", "--hosts", "1")
         lab("run", "h1", "--", "ping", "-c1", "-W2", "198.18.0.10")
@@ -232,12 +237,7 @@ def test_many_speak_to_a_vm_at_once_and_files_get_there(vm: VirtualMachine, tmp_
 @pytest.mark.parametrize("after", [1.5, 6])
 def test_a_lab_of_vms_killed_half_way_is_cleaned_up(after: float) -> None:
     lab("down")
-    command = [str(ROOT / "tests/lab/lab"), "up", "--name", NAME, "--hosts", "1", "--kind", "vm"]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        time.sleep(after)
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_half_way(after, "--kind", "vm")
     if after == 6:
         assert any("qemu-system" in line for line in traces())
         lab("up", "--hosts", "1")  # of containers now
