@@ -107,7 +107,7 @@ def test_someone_elses_file_is_kept_and_named(bridges: BridgeHost) -> None:
     assert told["backups"] == [backup]
     assert bridges.run(f"cat {backup}") == text
     assert bridges.ask(name="br0", ports=["host0"], persist="auto")["backups"] == []
-    bridges.bridge(name="br0", state="absent", persist="auto")
+    assert bridges.ask(name="br0", state="absent", persist="auto")["backups"] == []
     assert bridges.run("ls /etc/systemd/network") == "10-host0.network"
     assert bridges.run("cat /etc/systemd/network/10-host0.network") == text
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from .._core.table import Options
 from .._kernel.values import Link, Route
@@ -21,7 +22,15 @@ class State:
     files: dict[str, File] = dataclasses.field(default_factory=dict)
 
     def ports(self, bridge: str) -> list[Link]:
-        return [link for link in self.links.values() if link.master == bridge]
+        return self._by_master.get(bridge, [])
+
+    @functools.cached_property
+    def _by_master(self) -> dict[str, list[Link]]:
+        found: dict[str, list[Link]] = {}
+        for link in self.links.values():
+            if link.master:
+                found.setdefault(link.master, []).append(link)
+        return found
 
     def routes_over(self, link: str) -> list[Route]:
         return [route for route in self.routes or () if route.over(link)]

@@ -31,7 +31,9 @@ def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
     bridges = []
     for item in plan.items:
         after = item.after
-        if observed is not None and after is not None:
+        if not plan.changed:
+            after = item.before
+        elif observed is not None and after is not None:
             after = view(observed.state, item.subject, observed.boot)
         bridges.append({
             "name": item.subject,
@@ -41,7 +43,8 @@ def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
             "before": item.before,
             "after": after,
         })  # fmt: skip
-    backups = sorted(step.subject for step in plan.steps if step.verb == "file" and step.subject.endswith("backup"))
+    files = [step for step in plan.steps if step.verb == "file" and step.subject.endswith("backup")]
+    backups = sorted(step.subject for step in files if step.arguments["file"])  # not those that went back to their place
     diff = [difference(one["name"], one["before"], one["after"]) for one in bridges if one["changed"]]
     return {"changed": plan.changed, "bridges": bridges, "backups": backups, "diff": diff}
 

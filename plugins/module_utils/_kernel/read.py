@@ -40,31 +40,43 @@ def links(netlink: Netlink, attributes: frozenset[str]) -> dict[str, Link]:
     }
 
 
+class _Attributes:
+    """A message's attributes by their names, each decoded when it is asked for; get_attr() looks through all each time."""
+
+    def __init__(self, message: typing.Any) -> None:
+        self.slots = {slot[0]: slot for slot in message["attrs"]}
+
+    def __getitem__(self, name: str) -> typing.Any:
+        slot = self.slots.get(name)
+        return None if slot is None else slot[1]
+
+
 def _link(
     answer: typing.Any, names: dict[int, str], attributes: frozenset[str], addresses: tuple[Address, ...]
 ) -> Link:
-    info = answer.get_attr("IFLA_LINKINFO")
+    told = _Attributes(answer)
+    info = told["IFLA_LINKINFO"]
     kind = info.get_attr("IFLA_INFO_KIND") if info else ""
     port_kind = info.get_attr("IFLA_INFO_SLAVE_KIND") if info else None
     data = info.get_attr("IFLA_INFO_DATA") if info and kind in _KNOWN_DATA else None
     port = info.get_attr("IFLA_INFO_SLAVE_DATA") if info and port_kind == "bridge" else None
-    parent = answer.get_attr("IFLA_LINK")
-    elsewhere = answer.get_attr("IFLA_LINK_NETNSID") is not None
+    parent = told["IFLA_LINK"]
+    elsewhere = told["IFLA_LINK_NETNSID"] is not None
     return Link(
-        name=answer.get_attr("IFLA_IFNAME"),
+        name=told["IFLA_IFNAME"],
         index=answer["index"],
         kind=kind or "",
-        mac=None if answer.get_attr("IFLA_ADDRESS") == NO_MAC else answer.get_attr("IFLA_ADDRESS"),
-        mtu=answer.get_attr("IFLA_MTU"),
+        mac=None if told["IFLA_ADDRESS"] == NO_MAC else told["IFLA_ADDRESS"],
+        mtu=told["IFLA_MTU"],
         up=bool(answer["flags"] & _UP),
         running=bool(answer["flags"] & _RUNNING),
-        master=names.get(answer.get_attr("IFLA_MASTER")),
+        master=names.get(told["IFLA_MASTER"]),
         parent=None if elsewhere or parent == answer["index"] else names.get(parent),
         loopback=bool(answer["flags"] & _LOOPBACK),
         data=_plain(data, names, attributes),
         port_kind=port_kind,
         port=_plain(port, names, attributes),
-        alias=answer.get_attr("IFLA_IFALIAS"),
+        alias=told["IFLA_IFALIAS"],
         addresses=addresses,
     )
 
@@ -73,8 +85,9 @@ def _plain(told: typing.Any, names: dict[int, str], attributes: frozenset[str]) 
     """The attributes that were asked for, links by their names."""
     if told is None or isinstance(told, (str, bytes)):
         return {}
-    values = ((name, value) for name, value in told["attrs"] if name in attributes)
-    return {name: names.get(int(value), "") if name in BY_INDEX else value for name, value in values}
+    # pyroute2 decodes a value when it is asked for, so only those that are wanted are
+    asked = {slot[0]: slot[1] for slot in told["attrs"] if slot[0] in attributes}
+    return {name: names.get(int(value), "") if name in BY_INDEX else value for name, value in asked.items()}
 
 
 def _addresses(netlink: Netlink) -> dict[int, list[Address]]:
