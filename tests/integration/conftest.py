@@ -22,7 +22,10 @@ from virtlab.settings import RELEASES
 
 HOSTS = 2
 WITH_BRIDGES = ("test_bridge", "test_bridge_bad_input", "test_takeover", "test_confirm")
+WITH_PACKETS = ("test_packets", "test_patterns")
 WITH_GUESTS = ("test_live", "test_restart", "test_faults", "test_states")
+
+PARTS = {"guests": WITH_GUESTS, "bridges": WITH_BRIDGES, "patterns": WITH_PACKETS}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         if callspec and "release" in callspec.params:
             stem = item.path.stem
-            part = "guests" if stem in WITH_GUESTS else "bridges" if stem in WITH_BRIDGES else "plain"
+            part = next((name for name, stems in PARTS.items() if stem in stems), "plain")
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
         elif item.path.stem in ("test_lab", "test_bridge_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
