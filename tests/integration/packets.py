@@ -19,6 +19,7 @@ Expectations are tables; a row sends, a column receives:
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import ipaddress
 import json
@@ -33,7 +34,8 @@ from collections.abc import Iterable
 from lxml import etree
 from virtlab.lab import Lab
 from virtlab.machine import Machine
-from virtlab.settings import LAN6, OUTSIDE6, ROUTER
+from virtlab.settings import LAN6, OUTSIDE6
+from virtlab.system import wait_for
 
 AGENT = (pathlib.Path(__file__).parent / "packet_agent.py").read_text()
 PREFIX = "pkt-"
@@ -43,6 +45,7 @@ GUEST_PORTS = (22, 80, *range(5000, 5004))
 NO_SECONDS = 1.2
 LATE_SECONDS = 20.0  # what has to come up (routes, radvd, a rebooted host) may take that long; a no never gets it
 FORWARDING = 3
+SHOWN = 60
 KINDS = ("ping", "tcp", "udp")
 
 # A lease is noted with all that the server said, and used as a guest would use it.
@@ -102,7 +105,8 @@ class Agent:
         return self.read()
 
     def end(self) -> None:
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait(10)
 
@@ -140,8 +144,7 @@ class Network:
     host: Machine
     bridge: str
     isolated_ports: bool
-    gateways: list[str]
-    subnets: list[str]
+    addresses: dict[str, str]  # the host's own on the bridge, without and with their prefix
 
     @classmethod
     def of(cls, host: Machine, name: str) -> Network:
@@ -155,9 +158,16 @@ class Network:
             host,
             bridge,
             port is not None and port.get("isolated") == "yes",
-            [one["local"] for one in own],
-            [str(ipaddress.ip_interface(f"{one['local']}/{one['prefixlen']}").network) for one in own],
+            {one["local"]: f"{one['local']}/{one['prefixlen']}" for one in own},
         )
+
+    @property
+    def gateways(self) -> list[str]:
+        return list(self.addresses)
+
+    @property
+    def subnets(self) -> list[str]:
+        return [str(ipaddress.ip_interface(address).network) for address in self.addresses.values()]
 
 
 class Guest(Place):
@@ -165,9 +175,18 @@ class Guest(Place):
 
     ports = (PORT, *GUEST_PORTS)
 
-    def __init__(self, name: str, network: Network, mac: str, static: Iterable[str] = (), v6: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        mac: str,
+        static: Iterable[str] = (),
+        v6: bool = False,
+        gateways: Iterable[str] | None = None,
+    ) -> None:
         super().__init__(name, network.host, [])
         self.network, self.mac, self.static, self.v6 = network, mac, list(static), v6
+        self.gateways = None if gateways is None else list(gateways)
         self.id = name.replace(".", "-").removeprefix(f"{network.host.name}-")
         assert len(PREFIX + self.id) <= 15, f"{self.id} is too long for a link"
         self.space = self.link = PREFIX + self.id
@@ -182,8 +201,9 @@ class Guest(Place):
             f"ip netns add {self.space} && ip link add {self.link} type veth peer name eth0 netns {self.space}"
             f" && ip link set {self.link} address fe{self.mac[2:]}"
         )
+        settings = f"echo 0 > accept_dad; echo {int(not self.static)} > accept_ra"
         self.inside(
-            f"echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad; ip link set lo up; ip link set eth0 address {self.mac}"
+            f"cd /proc/sys/net/ipv6/conf/eth0; {settings}; ip link set lo up; ip link set eth0 address {self.mac}"
         )
         self.agent = Agent(self.name, self.machine, self.space)
         self.agent.read()
@@ -233,7 +253,7 @@ class Guest(Place):
 
     def use_gateways(self) -> None:
         """A default route where none was given: an isolated guest that tries all the same."""
-        for gateway in self.network.gateways:
+        for gateway in self.network.gateways if self.gateways is None else self.gateways:
             v = "-6" if ":" in gateway else "-4"
             self.inside(
                 f"ip {v} route show default | grep -q . || ip {v} route add default via {gateway} dev eth0; true"
@@ -326,20 +346,35 @@ class World:
     def remove(self, *names: str) -> None:
         each([self.places.pop(name).stop for name in names])
 
-    def rebuild(self, host: str) -> None:
-        """After a reboot: the agent anew, and guests plugged in again."""
-        there = [place for place in self.places.values() if place.machine.name == host]
+    def reboot(self, *hosts: str) -> None:
+        """And plug the guests in again. Nobody may stand on a host that goes down: it would wait for them to leave."""
+        there = [place for place in self.places.values() if place.machine.name in hosts]
         for place in there:
-            place.agent.process.kill()
-            place.agent = None
+            Place.stop(place)
+        each([self.places[host].machine.reboot for host in hosts])
+        for host in hosts:
+            self._wait_for_networks(host)
         self.start(there)
         self.routes()
 
-    def replug(self, host: str, network: str) -> None:
-        """After the network's bridge was made anew; libvirt, too, would have to be told to plug a guest in again."""
-        for place in self.places.values():
-            if isinstance(place, Guest) and (place.machine.name, place.network.name) == (host, network):
-                place.plug()
+    def _wait_for_networks(self, host: str) -> None:
+        """The networks that have guests are active again."""
+        wanted = {
+            place.network.name
+            for place in self.places.values()
+            if isinstance(place, Guest) and place.machine.name == host
+        }
+        wait_for(
+            f"{host}'s networks",
+            lambda: wanted <= set(self.places[host].run("virsh -q net-list --name", check=False).split()),
+            LATE_SECONDS,
+            0.3,
+        )
+
+    def replug(self, *networks: str) -> None:
+        """After the networks' bridges were made anew; libvirt, too, would have to be told to plug its guests in again."""
+        guests = [place for place in self.places.values() if isinstance(place, Guest)]
+        each([guest.plug for guest in guests if guest.network.name in networks])
 
     # Routes of an attacker, or of a LAN that knows the guests' nets
 
@@ -451,7 +486,7 @@ class World:
             for one in failed:
                 one.again()
             failed = self.failures(failed)
-        assert not failed, f"{len(failed)} of {len(expectations)}:\n" + "\n".join(str(one) for one in failed)
+        assert not failed, f"{len(failed)} of {len(expectations)}:\n" + summary(failed)
 
     def failures(self, expectations: list[Expectation]) -> list[Expectation]:
         self.run([one.outcome for one in expectations])
@@ -459,7 +494,6 @@ class World:
 
 
 LANS = {False: ipaddress.ip_network("192.0.2.0/24"), True: ipaddress.ip_network("2001:db8:1::/64")}
-assert ipaddress.ip_address(f"192.0.2.{ROUTER}") in LANS[False]
 
 
 @dataclasses.dataclass
@@ -491,6 +525,15 @@ class Expectation:
 
     def __str__(self) -> str:
         return f"expected {self.cell}: {self.outcome}"
+
+
+def summary(failed: list[Expectation]) -> str:
+    """A line a cell, with one of its probes; all that tells apart what is broken, for some thousand probes."""
+    cells: dict[tuple, list[Expectation]] = {}
+    for one in failed:
+        cells.setdefault((one.cell, one.outcome.source.name, one.outcome.target.name), []).append(one)
+    lines = [f"{some[0]}" + (f" and {len(some) - 1} more" if some[1:] else "") for some in cells.values()]
+    return "\n".join(lines[:SHOWN] + ([f"... {len(lines) - SHOWN} more cells"] if lines[SHOWN:] else []))
 
 
 def judge(outcome: Outcome, answer: dict, notes: dict) -> None:
