@@ -21,8 +21,12 @@ from virtlab.lab import Lab
 from virtlab.settings import RELEASES
 
 HOSTS = 2
-WITH_BRIDGES = ("test_bridge", "test_bridge_bad_input", "test_takeover", "test_confirm")
-WITH_GUESTS = ("test_live", "test_restart", "test_faults", "test_states")
+# Which tests share a worker, and with it a lab a release; the others share one more.
+PARTS = {
+    "bridges": ("test_bridge", "test_bridge_bad_input"),
+    "confirm": ("test_takeover", "test_confirm"),
+    "guests": ("test_live", "test_restart", "test_faults", "test_states"),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,8 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and "release" in callspec.params:
-            stem = item.path.stem
-            part = "guests" if stem in WITH_GUESTS else "bridges" if stem in WITH_BRIDGES else "plain"
+            part = next((part for part, stems in PARTS.items() if item.path.stem in stems), "plain")
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
         elif item.path.stem in ("test_lab", "test_bridge_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
