@@ -21,11 +21,13 @@ from virtlab.lab import Lab
 from virtlab.settings import RELEASES
 
 HOSTS = 2
-WITH_BRIDGES = ("test_bridge", "test_bridge_bad_input", "test_takeover", "test_confirm")
-WITH_PACKETS = ("test_packets", "test_patterns")
-WITH_GUESTS = ("test_live", "test_restart", "test_faults", "test_states")
-
-PARTS = {"guests": WITH_GUESTS, "bridges": WITH_BRIDGES, "patterns": WITH_PACKETS}
+# Which tests share a worker, and with it a lab a release; the others share one more.
+PARTS = {
+    "bridges": ("test_bridge", "test_bridge_bad_input"),
+    "confirm": ("test_takeover", "test_confirm"),
+    "guests": ("test_live", "test_restart", "test_faults", "test_states"),
+    "patterns": ("test_packets", "test_patterns"),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,13 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and "release" in callspec.params:
-            stem = item.path.stem
-            part = next((name for name, stems in PARTS.items() if stem in stems), "plain")
+            part = next((part for part, stems in PARTS.items() if item.path.stem in stems), "plain")
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
         elif item.path.stem in ("test_lab", "test_bridge_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     yield
-    places = [at for at, item in enumerate(items) if item.path.stem in WITH_PACKETS]
+    places = [at for at, item in enumerate(items) if item.path.stem in PARTS["patterns"]]
     ordered = sorted(
         (items[at] for at in places), key=lambda item: (item.path, item.callspec.params["release"], item.location[1])
     )

@@ -178,7 +178,8 @@ def test_what_fails_in_the_middle_is_put_back(bridges: BridgeHost, persist: str)
         if not answer.get("failed"):
             break
         assert answer["rolled_back"] and "injected" in answer["msg"], answer
-        assert not difference(before, bridges.snapshot()), step
+        left = difference(before, bridges.snapshot())
+        assert not left, f"{step}: {left}"
     assert step > 8
 
 

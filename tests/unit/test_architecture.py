@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 UTILS = ROOT / "plugins/module_utils"
 FILES = sorted(UTILS.rglob("*.py"))
 ROOMS = ("model", "options", "desired", "observe", "plan", "apply", "result")
-DOMAINS = [folder for folder in (UTILS / "_network", UTILS / "_bridge") if folder.exists()]
+DOMAINS = [folder for folder in (UTILS / "_network", UTILS / "_bridge", UTILS / "_host") if folder.exists()]
 
 # Imports point one way: modules > flow > a domain > the drivers > the core.
 ALLOWED = {
@@ -27,6 +27,7 @@ ALLOWED = {
     "_libvirt": {"_core", "_libvirt"},
     "_network": {"_core", "_kernel", "_libvirt", "_network"},
     "_bridge": {"_core", "_kernel", "_persist", "_confirm", "_bridge"},
+    "_host": {"_core", "_kernel", "_libvirt", "_host"},
 }
 # One door to each system.
 DOORS = {
@@ -35,7 +36,22 @@ DOORS = {
     "lxml": "_core/lxml.py",
     "subprocess": "_core/command.py",
 }
-PURE = ("model", "options", "desired", "plan", "result", "live", "checks", "xml", "goal", "boot")
+PURE = (
+    "model",
+    "options",
+    "desired",
+    "plan",
+    "result",
+    "live",
+    "checks",
+    "xml",
+    "goal",
+    "boot",
+    "patterns",
+    "firewall",
+    "dnsmasq",
+    "services",
+)
 
 
 def imports(path: pathlib.Path) -> list[tuple[str, int]]:

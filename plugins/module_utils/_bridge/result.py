@@ -44,7 +44,9 @@ def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
             "after": after,
         })  # fmt: skip
     files = [step for step in plan.steps if step.verb == "file" and step.subject.endswith("backup")]
-    backups = sorted(step.subject for step in files if step.arguments["file"])  # not those that went back to their place
+    backups = sorted(
+        step.subject for step in files if step.arguments["file"]
+    )  # not those that went back to their place
     diff = [difference(one["name"], one["before"], one["after"]) for one in bridges if one["changed"]]
     return {"changed": plan.changed, "bridges": bridges, "backups": backups, "diff": diff}
 

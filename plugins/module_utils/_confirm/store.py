@@ -61,6 +61,7 @@ class Pending:
 
     def forget(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+        files.prune(str(self.folder), str(ROOT.parent))
 
 
 def every() -> list[Pending]:

@@ -42,6 +42,17 @@ def delete(path: str) -> None:
         raise SystemFailure(f"removing {path}: {error.strerror}") from error
 
 
+def prune(path: str, *roots: str) -> None:
+    """Remove the folders above a file that are empty now, up to these roots, which go too; others' folders stay."""
+    for folder in pathlib.Path(path).parents:
+        if not any(folder == pathlib.Path(root) or pathlib.Path(root) in folder.parents for root in roots):
+            return
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # not empty, or gone already
+
+
 def read(path: str) -> tuple[str, int] | None:
     """(text, mode), or None where there is no such file; raises SystemFailure where it can't be read."""
     try:

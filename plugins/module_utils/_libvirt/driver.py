@@ -50,6 +50,11 @@ class Entry:
     autostart: bool
 
 
+def is_installed() -> bool:
+    """Whether libvirt's Python bindings are there."""
+    return libvirt is not None
+
+
 @contextlib.contextmanager
 def connect(uri: str) -> Iterator[Driver]:
     """A connection for as long as the block lasts."""
@@ -153,6 +158,11 @@ class Driver:
     def leases(self, name: str) -> list[dict[str, typing.Any]]:
         with _errors(f"reading the leases of network {name}"):
             return typing.cast("list[dict[str, typing.Any]]", self._networks[name].DHCPLeases(None, 0))
+
+    def domain_names(self) -> set[str]:
+        """All guests, running or not."""
+        with _errors("listing guests"):
+            return {domain.name() for domain in self._connection.listAllDomains(0)}
 
     def running_domains_xml(self) -> list[str]:
         with _errors("reading the running guests"):

@@ -9,10 +9,11 @@ import collections
 import typing
 
 from .._core.errors import InputError
+from .._core.subnets import whole_subnet
 from .._core.table import Options
 from . import xml
 from .model import ABSENT, ACTIVE, IF_UNUSED, PRESENT, Definition, Desired, Want
-from .options import METADATA, SHORT_FORM, TABLE, definition, whole_subnet
+from .options import METADATA, SHORT_FORM, TABLE, definition
 
 Params = typing.Mapping[str, typing.Any]
 

@@ -9,7 +9,6 @@ Sources: https://libvirt.org/formatnetwork.html, network.rng, networkcommon.rng 
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 import typing
 
@@ -441,21 +440,6 @@ def definition(
     if metadata:
         options["metadata"] = metadata
     return Definition({"mode": "isolated", **options}, tuple(sorted(extras)))
-
-
-def whole_subnet(address: str) -> list[Options]:
-    """DHCP ranges of a whole subnet but for the host's own address.
-
-    libvirt takes ranges of at most 65,535 addresses (virSocketAddrGetRange), so of a larger subnet the first are taken.
-    """
-    interface = ipaddress.ip_interface(address)
-    net, own = interface.network, int(interface.ip)
-    edge = 0 if net.prefixlen >= net.max_prefixlen - 1 else 1
-    first, last = int(net.network_address) + edge, int(net.broadcast_address) - (edge if net.version == 4 else 0)
-    last = min(last, int(net.network_address) + 65534)
-    make = ipaddress.IPv4Address if net.version == 4 else ipaddress.IPv6Address
-    spans = [(first, min(last, own - 1)), (max(first, own + 1), last)] if first <= own <= last else [(first, last)]
-    return [{"start": str(make(start)), "end": str(make(end))} for start, end in spans if start <= end]
 
 
 def carry_over(wanted: Definition, there: Definition) -> Definition:

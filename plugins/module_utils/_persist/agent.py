@@ -20,6 +20,9 @@ _LINKS = pathlib.Path("/run/systemd/netif/links")
 _SETTLE_SECONDS = 20
 ONLY_AT_START = 256
 _REST_SECONDS = 0.3  # it learns of what the kernel did after the fact
+# Where it says "configuring", possibly for ever, the seconds after which it has come to rest: an IPv6 address can't be asked for
+# duplicates before a port has a cable; and 252 loses count of a port that leaves a bridge while that goes.
+_UNSURE = {"without a cable": 1, "online": 3}
 
 
 def read(persist: str, links: Mapping[str, int]) -> Boot | None:
@@ -124,9 +127,10 @@ def settle(links: Sequence[str]) -> None:
             if state == "failed" and name not in again:
                 again.add(name)
                 command.run("networkctl", "reconfigure", name)
-        good = all(state in (None, "configured", "unmanaged") for state in states.values())
+        good = all(state in (None, "configured", "unmanaged", *_UNSURE) for state in states.values())
         good_since = (good_since or time.monotonic()) if good else None
-        if good_since and time.monotonic() - good_since > _REST_SECONDS:
+        rest = max([_REST_SECONDS, *(_UNSURE[state] for state in states.values() if state in _UNSURE)])
+        if good_since and time.monotonic() - good_since > rest:
             return
         time.sleep(0.05)
 
@@ -147,4 +151,9 @@ def _state(name: str) -> str | None:
     wanted = pathlib.Path(ours).exists()
     if notes.get("ADMIN_STATE") != "failed" and wanted != (notes.get("NETWORK_FILE") == ours):
         return "behind" if wanted or notes else None
+    if notes.get("ADMIN_STATE") == "configuring":
+        if notes.get("CARRIER_STATE") == "no-carrier":
+            return "without a cable"
+        if notes.get("ONLINE_STATE") == "online":
+            return "online"
     return notes.get("ADMIN_STATE")

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a declaration means on this very host: what each module is to be handed, what is to go, and what can't be."""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+import shutil
+import typing
+
+from .._core import command, files
+from .._core.flow import Params
+from .._core.table import Options
+from .._kernel import read
+from .._libvirt import driver as libvirt_driver
+from . import patterns, units
+from .model import Declaration, File, State
+from .services import remembered
+
+_LINKS = pathlib.Path("/sys/class/net")
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+_DAEMONS = (
+    "libvirtd",
+    "libvirtd.socket",
+    "virtnetworkd",
+    "virtnetworkd.socket",
+)  # a socket starts its daemon on demand
+# What shows that a package is there: a program, or a module of Python.
+_NEEDS = {
+    "debian": {
+        "virsh": "libvirt-clients",
+        "libvirtd": "libvirt-daemon-system",
+        "python libvirt": "python3-libvirt",
+        "python lxml": "python3-lxml",
+        "python pyroute2": "python3-pyroute2",
+        "dnsmasq": "dnsmasq-base",
+        "nft": "nftables",
+        "iptables": "iptables",
+    },
+    "rhel": {
+        "virsh": "libvirt-client",
+        "virtnetworkd": "libvirt-daemon-driver-network",
+        "virtqemud": "libvirt-daemon-kvm",
+        "python libvirt": "python3-libvirt",
+        "python lxml": "python3-lxml",
+        "python pyroute2": "python3-pyroute2",
+        "dnsmasq": "dnsmasq",
+        "nft": "nftables",
+        "iptables": "iptables-nft",
+    },
+}
+
+
+def gather(params: Params) -> dict[str, typing.Any]:
+    """The declaration as the modules' options; raises InputError with everything that can't be meant here."""
+    text = files.read(units.RECORD)
+    before = remembered(State({units.RECORD: File(*text)} if text else {}))
+    declared: Options = {"networks": params["networks"], "guests": params["guests"]}
+    if params["keep"]:
+        declared = patterns.merged(before, declared, params["remove"] or {})
+    found = patterns.declaration(declared["networks"], declared["guests"])
+    packages = _missing()
+    there = _there(params["uri"], bool(packages))
+    patterns.refuse(list(_refused(found, there)))
+    record = {**patterns.record(found, there, before), "declared": declared}
+    return {
+        "packages": packages,
+        "daemons": [] if packages or any(map(command.is_active, _DAEMONS)) else [_daemon()],
+        "bridges": [patterns.bridge(one) for one in found.networks if one.own_bridge],
+        "networks": [patterns.libvirt_network(one) for one in found.networks],
+        "interfaces": [patterns.interface(plug) for plug in found.plugs],
+        "leftovers": patterns.leftovers(before, record),
+        "declared": declared["networks"],
+        "record": record,
+        "made": before,
+    }
+
+
+def _missing() -> list[str]:
+    """The packages that this host lacks; none where its family is not known, and each module then says what it lacks."""
+    release = (files.read("/etc/os-release") or ("", 0))[0].lower()
+    family = "debian" if "debian" in release else "rhel" if "rhel" in release or "fedora" in release else ""
+    return sorted({package for sign, package in _NEEDS.get(family, {}).items() if not _is_there(sign)})
+
+
+def _is_there(sign: str) -> bool:
+    kind, _space, name = sign.rpartition(" ")
+    return bool(importlib.util.find_spec(name) if kind else shutil.which(name, path=_PATH))
+
+
+def _daemon() -> str:
+    return "libvirtd" if shutil.which("libvirtd", path=_PATH) else "virtnetworkd"
+
+
+def _there(uri: str, bare: bool) -> Options:
+    """Names of what the host has; guests and networks are None where libvirt can't be asked yet."""
+    links = {path.name for path in _LINKS.iterdir()}
+    bridges = {name for name in links if (_LINKS / name / "bridge").exists()}
+    found: Options = {"links": links, "bridges": bridges, "networks": None, "guests": None}
+    if not bare and libvirt_driver.is_installed() and any(map(command.is_active, _DAEMONS)):
+        with libvirt_driver.connect(uri) as driver:
+            found["networks"] = {entry.name for entry in driver.networks()}
+            found["guests"] = driver.domain_names()
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _refused(found: Declaration, there: Options) -> typing.Iterator[str]:
+    """What the declaration alone does not show."""
+    made = {one.bridge for one in found.networks}
+    for one in found.networks:
+        for option in ("nic", "dev"):
+            link = one.options.get(option)
+            if link and link not in there["links"] and not (option == "dev" and link in made):
+                yield f"network {one.name}: {option}: {link!r} is no link of this host; it has {_names(there['links'])}"
+        nic = one.options.get("nic")
+        if nic and nic in there["links"] and read.wireless_station(nic):
+            yield (
+                f"network {one.name}: nic: {nic!r} is a wireless NIC, and an access point takes frames of its own address"
+                " only: declare the network routed or nat instead"
+            )
+    known = {one.name for one in found.networks} | there.get("networks", set())
+    for plug in found.plugs:
+        if "guests" in there and plug.guest not in there["guests"]:
+            yield f"guest {plug.guest}: there is no such guest on this host; it has {_names(there['guests'])}"
+        if "networks" in there and plug.network not in known:
+            yield f"guest {plug.guest}: network {plug.network!r} is neither declared nor there; take {_names(known)}"
+
+
+def _names(found: set[str]) -> str:
+    return ", ".join(sorted(found)) or "none"

@@ -1,0 +1,240 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each pattern means: a declaration as the modules' options. The one place where a pattern's knowledge stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing
+
+from .._core.errors import InputError
+from .._core.subnets import whole_subnet
+from .._core.table import Options
+from . import options as declared
+from .model import BRIDGED, CUSTOM, ISOLATED, NAT, ROUTED, Declaration, Network, Plug
+
+Said = typing.Sequence[typing.Mapping[str, typing.Any]]
+_MODES = {NAT: "nat", ROUTED: "route", ISOLATED: "isolated"}
+
+
+def merged(before: Options, said: Options, removed: Options) -> Options:
+    """What was declared before and what is now, where a part of a host's declaration is said by itself: a network or a
+    guest of the same name is said anew."""
+    old = before.get("declared", {})
+    found: Options = {}
+    for kind, key in (("networks", "name"), ("guests", "guest")):
+        names = {one.get(key) for one in said[kind]} | set(removed.get(kind) or ())
+        found[kind] = [one for one in old.get(kind, []) if one.get(key) not in names] + list(said[kind])
+    return found
+
+
+def declaration(networks: Said, guests: Said = ()) -> Declaration:
+    """host_networks and host_guests in normal form; raises one InputError with everything that is wrong."""
+    errors: list[str] = []
+    found, plugs = [], []
+    for at, said in enumerate(networks):
+        try:
+            found.append(declared.network(said, at))
+        except InputError as error:
+            errors.append(str(error))
+    for at, said in enumerate(guests):
+        try:
+            plugs.extend(declared.plugs(said, at))
+        except InputError as error:
+            errors.append(str(error))
+    errors.extend(_together(found))
+    refuse(errors)
+    return Declaration(tuple(_over_bridges(found)), tuple(plugs))
+
+
+def refuse(errors: typing.Sequence[str]) -> None:
+    """All of them in one message."""
+    if errors:
+        lines = [line for error in errors for line in error.splitlines()]
+        raise InputError("; ".join(lines))
+
+
+def _together(networks: list[Network]) -> typing.Iterator[str]:
+    """What no network can say for itself alone."""
+    for what in ("name", "bridge"):
+        seen: dict[str, str] = {}
+        for one in networks:
+            value = getattr(one, what)
+            if value in seen:
+                yield f"network {one.name}: {what}: {value!r} is that of {seen[value]} already: say another"
+            seen[value] = one.name
+    yield from _nics_once(networks)
+    yield from _apart(networks)
+    for one in networks:
+        yield from _inside(one)
+    yield from _forwards_once(networks)
+
+
+def _nics_once(networks: list[Network]) -> typing.Iterator[str]:
+    nics: dict[str, str] = {}
+    for one in networks:
+        nic = one.options.get("nic")
+        if nic in nics:
+            yield f"network {one.name}: nic: {nic!r} is in the bridge of {nics[nic]} already: a NIC is in one bridge"
+        if nic:
+            nics[nic] = one.name
+
+
+def _apart(networks: list[Network]) -> typing.Iterator[str]:
+    nets = [(one, net) for one in networks for net in one.nets]
+    for at, (one, net) in enumerate(nets):
+        for other, there in nets[:at]:
+            if net.version == there.version and net.overlaps(there):
+                yield f"network {one.name}: {net} and {there} of {other.name} are one subnet: take another"
+
+
+def _inside(one: Network) -> typing.Iterator[str]:
+    """Reservations and targets lie in the network's own subnets."""
+    own = " or ".join(str(net) for net in one.nets) or "a subnet, of which it has none"
+    for host in one.options.get("hosts", []):
+        if not _lies_in(host["ip"], one):
+            yield f"network {one.name}: hosts: {host['ip']} is not in {own}"
+    for forward in one.forwards:
+        if not _lies_in(forward.to, one):
+            yield f"network {one.name}: forwards: to: {forward.to} is not in {own}"
+
+
+def _lies_in(address: str, one: Network) -> bool:
+    return any(ipaddress.ip_address(address) in net for net in one.nets)
+
+
+def _forwards_once(networks: list[Network]) -> typing.Iterator[str]:
+    taken: list[tuple[Network, typing.Any]] = []
+    for one in networks:
+        for forward in one.forwards:
+            for other, there in taken:
+                same = forward.protocol == there.protocol and forward.version == there.version
+                anywhere = not forward.address or not there.address or forward.address == there.address
+                apart = forward.ports[1] < there.ports[0] or there.ports[1] < forward.ports[0]
+                if same and anywhere and not apart:
+                    yield (
+                        f"network {one.name}: forwards: {forward.protocol} port {forward.ports[0]} of the host is"
+                        f" forwarded already by {other.name}: take another port, or another address of the host"
+                    )
+            taken.append((one, forward))
+
+
+def _over_bridges(networks: list[Network]) -> typing.Iterator[Network]:
+    """The way out over a NIC that a bridged network takes is the way over its bridge."""
+    bridges = {one.options["nic"]: one.bridge for one in networks if one.pattern == BRIDGED}
+    for one in networks:
+        dev = one.options.get("dev")
+        yield dataclasses.replace(one, options={**one.options, "dev": bridges[dev]}) if dev in bridges else one
+
+
+def bridge(one: Network) -> Options:
+    """What linux_bridge is to make for it."""
+    options: Options = {"name": one.bridge}
+    if one.pattern == BRIDGED:
+        options.update(ports=[one.options["nic"]], inherit=True)
+    else:
+        options["addresses"] = one.addresses
+    if "mtu" in one.options:
+        options["mtu"] = one.options["mtu"]
+    return {**options, **one.options.get("linux_bridge", {})}
+
+
+def libvirt_network(one: Network) -> Options:
+    """What libvirt_network is to make for it."""
+    options: Options = {"name": one.name, "bridge": one.bridge}
+    options.update({name: one.options[name] for name in ("restart", "autostart") if name in one.options})
+    options.update({"mode": "bridge"} if one.own_bridge else _by_libvirt(one))
+    return {**options, **one.options.get("libvirt_network", {})}
+
+
+def _by_libvirt(one: Network) -> Options:
+    options: Options = {"mode": _MODES[one.pattern]}
+    subnets = []
+    for address in one.addresses:
+        subnet: Options = {"address": address}
+        if one.dhcp and ":" not in address:
+            subnet["dhcp"] = {"ranges": whole_subnet(address), "hosts": hosts(one, 4)}
+        subnets.append(subnet)
+    if subnets:
+        options["subnets"] = subnets
+    if "dev" in one.options:
+        options["forward"] = {"dev": one.options["dev"]}
+    if one.pattern == NAT and "address6" in one.options:
+        options.setdefault("forward", {})["nat"] = {"ipv6": True}
+    if "domain" in one.options:
+        options["domain"] = {"name": one.options["domain"]}
+    if "mtu" in one.options:
+        options["mtu"] = one.options["mtu"]
+    if one.options.get("isolate_guests"):
+        options["isolate_ports"] = True
+    return options
+
+
+def hosts(one: Network, version: int) -> list[Options]:
+    """The reservations of one IP version."""
+    return [host for host in one.options.get("hosts", []) if (":" in host["ip"]) == (version == 6)]
+
+
+def interface(plug: Plug) -> Options:
+    """What libvirt_domain_interface is to make of it."""
+    return {"guest": plug.guest, "network": plug.network, **plug.options}
+
+
+def record(found: Declaration, there: Options | None = None, before: Options | None = None) -> Options:
+    """What has to be known to take it all away again.
+
+    `there` names the networks and bridges that the host has; what had been there before its first declaration is not
+    ours to take away (`adopted`). `before` is the record of the last declaration.
+    """
+    networks = {}
+    for one in found.networks:
+        old = (before or {}).get("networks", {}).get(one.name)
+        known = {old["bridge"]} if old else set()
+        adopted = [
+            *([] if old or one.name not in (there or {}).get("networks", ()) else ["network"]),
+            *(["bridge"] if one.own_bridge and one.bridge in (there or {}).get("bridges", ()) else []),
+        ]
+        same = old and one.bridge in known and old["own"] == one.own_bridge
+        networks[one.name] = {
+            "bridge": one.bridge,
+            "own": one.own_bridge,
+            "adopted": old["adopted"] if same else adopted,
+        }
+    interfaces = [
+        {
+            "guest": plug.guest,
+            "network": plug.network,
+            **({"mac": plug.options["mac"]} if "mac" in plug.options else {}),
+        }
+        for plug in found.plugs
+    ]
+    return {"networks": networks, "interfaces": interfaces}
+
+
+def leftovers(before: Options, now: Options) -> dict[str, list[Options]]:
+    """What was made for an earlier declaration and is not of this one: each as its module takes it, to be absent.
+
+    A network whose bridge changes hands between libvirt and us goes first, too: a bridge has one maker.
+    """
+    old, new = before.get("networks", {}), now.get("networks", {})
+    changed = [name for name, one in old.items() if _differs(one, new.get(name)) and "network" not in one["adopted"]]
+    kept = {one["bridge"] for one in new.values() if one["own"]}
+    made = {one["bridge"] for one in old.values() if one["own"] and "bridge" not in one["adopted"]}
+    gone = [one for one in before.get("interfaces", []) if one not in now.get("interfaces", [])]
+    return {
+        "networks": [{"name": name, "state": "absent"} for name in sorted(changed)],
+        "bridges": [{"name": name, "state": "absent"} for name in sorted(made - kept)],
+        "interfaces": [{**one, "state": "absent"} for one in gone],
+    }
+
+
+def _differs(old: Options, new: Options | None) -> bool:
+    return new is None or (old["bridge"], old["own"]) != (new["bridge"], new["own"])
+
+
+def needs_forwarding(networks: typing.Sequence[Network], version: int) -> bool:
+    """Whether packets of this IP version pass the host between its networks."""
+    passing = [one for one in networks if one.pattern in (NAT, ROUTED, *CUSTOM)]
+    return any(net.version == version for one in passing for net in one.nets)

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files that are the same on every host: units of systemd, and the script that finds room beside other firewalls."""
+
+from __future__ import annotations
+
+FOLDER = "/etc/virtnet-kvm"
+SYSTEMD = "/etc/systemd/system"
+SETTINGS = "/etc/sysctl.d/60-virtnet-kvm.conf"
+RECORD = "/var/lib/virtnet-kvm/host.json"
+BESIDE = f"{FOLDER}/beside"
+TABLE_FILE = f"{FOLDER}/firewall.nft"
+
+FIREWALL_UNIT = "virtnet-firewall.service"
+BESIDE_UNIT = "virtnet-beside.service"
+AGAIN_UNIT = "virtnet-again.service"
+WATCH_UNIT = "virtnet-again.path"
+DNSMASQ_UNIT = "virtnet-dnsmasq@{}.service"
+
+# Whoever of them is restarted takes rules away, or puts theirs in front.
+_OTHERS = "nftables.service firewalld.service ufw.service docker.service libvirtd.service virtnetworkd.service"
+
+_FIREWALL = """\
+# Written by virtnet.kvm.
+[Unit]
+Description=Firewall of the declared networks (virtnet.kvm)
+DefaultDependencies=no
+After=local-fs.target nftables.service
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=nft -f {table}
+ExecReload=nft -f {table}
+[Install]
+WantedBy=multi-user.target nftables.service
+"""
+_BESIDE = """\
+# Written by virtnet.kvm.
+[Unit]
+Description=Room for the declared networks beside other firewalls (virtnet.kvm)
+After={firewall} {others}
+PartOf={others}
+ReloadPropagatedFrom=nftables.service firewalld.service ufw.service docker.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={beside} up
+ExecReload={beside} up
+[Install]
+WantedBy=multi-user.target {others}
+"""
+_AGAIN = """\
+# Written by virtnet.kvm.
+[Unit]
+Description=Room for the declared networks, after libvirt started one (virtnet.kvm)
+StartLimitIntervalSec=0
+After={beside_unit}
+[Service]
+Type=oneshot
+ExecStart={beside} up
+"""
+_WATCH = """\
+# Written by virtnet.kvm.
+[Unit]
+Description=Networks that libvirt starts and stops (virtnet.kvm)
+[Path]
+PathChanged=/run/libvirt/network
+Unit={again}
+TriggerLimitBurst=0
+[Install]
+WantedBy=multi-user.target
+"""
+_DNSMASQ = """\
+# Written by virtnet.kvm.
+[Unit]
+Description=DHCP and DNS of the network %i (virtnet.kvm)
+After=network.target
+[Service]
+ExecStartPre=dnsmasq --test --conf-file={folder}/dnsmasq/%i.conf
+ExecStart=dnsmasq --keep-in-foreground --conf-file={folder}/dnsmasq/%i.conf --pid-file=
+Restart=on-failure
+DynamicUser=yes
+StateDirectory=virtnet-dnsmasq-%i
+AmbientCapabilities=CAP_NET_BIND_SERVICE CAP_NET_ADMIN CAP_NET_RAW
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_ADMIN CAP_NET_RAW
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+PrivateDevices=yes
+PrivateTmp=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_PACKET AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+[Install]
+WantedBy=multi-user.target
+"""
+
+UNITS = {
+    f"{SYSTEMD}/{FIREWALL_UNIT}": _FIREWALL.format(table=TABLE_FILE),
+    f"{SYSTEMD}/{BESIDE_UNIT}": _BESIDE.format(firewall=FIREWALL_UNIT, others=_OTHERS, beside=BESIDE),
+    f"{SYSTEMD}/{AGAIN_UNIT}": _AGAIN.format(beside_unit=BESIDE_UNIT, beside=BESIDE),
+    f"{SYSTEMD}/{WATCH_UNIT}": _WATCH.format(again=AGAIN_UNIT),
+}
+DNSMASQ_FILE = f"{SYSTEMD}/virtnet-dnsmasq@.service"
+DNSMASQ = _DNSMASQ.format(folder=FOLDER)
+
+BESIDE_SCRIPT = r"""#!/bin/sh
+# Written by virtnet.kvm. Room for the declared networks in the rules of others: a packet has to pass every firewall of a
+# host, and libvirt, Docker, ufw and firewalld each bring their own.
+#     beside up       everything in its place      beside down    all of it taken away
+#     beside check    succeeds when everything is in its place
+cd /etc/virtnet-kvm || exit 1
+verb=$1
+mark=$(cat mark)
+
+have() { command -v "$1" > /dev/null; }
+off() { [ "$verb" = check ] && exit 1; }
+
+# jumps TOOL CHAIN OURS: where in the chain the jumps to ours stand, counted from 1
+jumps() { "$1" -w -S "$2" | sed 1d | grep -nxe "-A $2 -j $3" | cut -d: -f1; }
+
+# once TOOL CHAIN OURS first|last: one jump, and no packet passes in between without
+once() {
+    places=$(jumps "$1" "$2" "$3")
+    if [ "$4" = first ]; then
+        [ "$places" = 1 ] && return
+        off
+        [ "${places%%[!0-9]*}" = 1 ] || "$1" -w -I "$2" -j "$3"
+    else
+        [ -n "$places" ] && [ "$(echo "$places" | wc -l)" = 1 ] && return
+        off
+        [ -n "$places" ] || "$1" -w -A "$2" -j "$3"
+    fi
+    for place in $(jumps "$1" "$2" "$3" | sed 1d | sort -rn); do "$1" -w -D "$2" "$place"; done
+}
+
+in_iptables() {
+    for tool in iptables ip6tables; do
+        have $tool || continue
+        if ! $tool -w -C VIRTNET_END -m comment --comment "$mark" 2> /dev/null; then
+            off
+            $tool-restore -w --noflush < $tool.rules || return 1
+        fi
+        once $tool INPUT VIRTNET_IN first
+        once $tool FORWARD VIRTNET_FWD first
+        once $tool FORWARD VIRTNET_END last
+    done
+}
+
+out_of_iptables() {
+    for tool in iptables ip6tables; do
+        have $tool || continue
+        for pair in INPUT:VIRTNET_IN FORWARD:VIRTNET_FWD FORWARD:VIRTNET_END; do
+            while $tool -w -D "${pair%:*}" -j "${pair#*:}" 2> /dev/null; do :; done
+            $tool -w -F "${pair#*:}" 2> /dev/null && $tool -w -X "${pair#*:}"
+        done
+    done
+}
+
+# libvirt's own rules are gone when somebody flushed the ruleset: guests could not reach out. It puts them back when told.
+mend_libvirt() {
+    for network in /run/libvirt/network/*.xml; do [ -e "$network" ] && break; done
+    [ -e "$network" ] || return 0
+    libvirts_rules && return 0
+    for daemon in libvirtd virtnetworkd; do
+        systemctl --quiet is-active $daemon $daemon.socket || continue
+        off
+        systemctl reload-or-restart $daemon
+        for _turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do libvirts_rules && return 0; sleep 0.2; done
+    done
+    return 0
+}
+
+libvirts_rules() {
+    nft list table ip libvirt_network > /dev/null 2>&1 || iptables -w -S LIBVIRT_FWI > /dev/null 2>&1
+}
+
+in_libvirts_table() {
+    for family in ip ip6; do
+        nft list chain $family libvirt_network forward > /dev/null 2>&1 || continue
+        if ! nft list chain $family libvirt_network virtnet 2> /dev/null | grep -q "$mark"; then
+            off
+            nft -f libvirt-$family.nft || return 1
+        fi
+        first=$(nft list chain $family libvirt_network forward | grep -m1 jump)
+        case "$first" in
+            *"jump virtnet"*) ;;
+            *) off; nft insert rule $family libvirt_network forward jump virtnet || return 1 ;;
+        esac
+    done
+}
+
+out_of_libvirts_table() {
+    for family in ip ip6; do
+        nft -a list chain $family libvirt_network forward 2> /dev/null | sed -n 's/.*jump virtnet # handle //p' |
+            while read -r handle; do nft delete rule $family libvirt_network forward handle "$handle"; done
+        nft delete chain $family libvirt_network virtnet 2> /dev/null
+    done
+}
+
+in_zones() {
+    [ -s zones ] && systemctl --quiet is-active firewalld || return 0
+    while read -r bridge zone; do
+        [ "$(firewall-cmd --get-zone-of-interface="$bridge" 2> /dev/null)" = "$zone" ] && continue
+        off
+        firewall-cmd --quiet --zone="$zone" --change-interface="$bridge"
+    done < zones
+}
+
+out_of_zones() {
+    [ -s zones ] && systemctl --quiet is-active firewalld || return 0
+    while read -r bridge zone; do firewall-cmd --quiet --zone="$zone" --remove-interface="$bridge"; done < zones
+}
+
+case "$verb" in
+    up | check) mend_libvirt; in_iptables && in_libvirts_table && in_zones ;;
+    down) out_of_iptables; out_of_libvirts_table; out_of_zones; true ;;
+    *) echo "beside up | check | down" >&2; exit 2 ;;
+esac
+"""

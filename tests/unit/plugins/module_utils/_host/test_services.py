@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state that the host's services are to be in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.virtnet.kvm.plugins.module_utils._host import units
+from ansible_collections.virtnet.kvm.plugins.module_utils._host.desired import desired
+from ansible_collections.virtnet.kvm.plugins.module_utils._host.model import File, Observed, State
+from ansible_collections.virtnet.kvm.plugins.module_utils._host.services import remembered, target
+
+FORWARD, FORWARD6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
+OFF = {FORWARD: "0", FORWARD6: "0"}
+LAB = {"name": "lab", "pattern": "nat", "address": "10.10.0.1/24"}
+EDGE = {"name": "edge", "pattern": "custom_nat", "address": "10.50.0.1/24"}
+LAN = {"name": "lan", "pattern": "bridged", "nic": "eno1"}
+
+
+def reached(networks: list[dict], state: State, others: bool = False) -> State:
+    return target(desired({"networks": networks}), Observed(state, others))
+
+
+@pytest.mark.parametrize(("networks", "settings", "dhcp"), [
+    ([LAN], OFF, []),
+    ([LAB], {FORWARD: "1", FORWARD6: "0"}, []),
+    ([EDGE, LAB], {FORWARD: "1", FORWARD6: "0"}, ["virtnet-dnsmasq@edge.service"]),
+])  # fmt: skip
+def test_what_is_wanted(networks: list[dict], settings: dict, dhcp: list[str]) -> None:
+    state = reached(networks, State(settings=OFF))
+    assert state.settings == settings
+    assert [unit for unit in state.units if "dnsmasq" in unit] == dhcp
+    assert (units.DNSMASQ_FILE in state.files) is bool(dhcp)
+    assert (units.SETTINGS in state.files) is (settings != OFF)
+
+
+def test_nothing_declared_gives_everything_back() -> None:
+    state = reached([EDGE], State(settings=OFF))
+    assert remembered(state)["settings"] == OFF
+    gone = reached([], state)
+    assert not gone.files and gone.settings == OFF and not any(gone.units.values())
+
+
+def test_what_was_before_is_remembered_from_the_first_time() -> None:
+    first = reached([LAB], State(settings=OFF))
+    again = reached([LAB, EDGE], first)
+    assert json.loads(again.files[units.RECORD].text)["settings"] == OFF
+
+
+def test_forwarding_stays_while_others_need_it() -> None:
+    first = reached([LAB], State(settings=OFF))
+    assert reached([], first, others=True).settings[FORWARD] == "1"
+
+
+def test_a_state_to_return_to_is_the_target() -> None:
+    import dataclasses
+
+    before = State({"/x": File("y")})
+    wanted = dataclasses.replace(desired({"networks": [LAB]}), back=before)
+    assert target(wanted, Observed(State())) is before
