@@ -229,6 +229,9 @@ class Guest(Place):
             f" && until [ $(cat /sys/class/net/{self.link}/brport/state) = {FORWARDING} ]; do sleep 0.1; done"
         )
 
+    def unplug(self) -> None:
+        self.run(f"ip link set {self.link} nomaster")
+
     def take_lease(self) -> dict[str, str]:
         """By DHCP, from whoever answers."""
         script = f"/run/{self.space}.sh"
@@ -375,6 +378,10 @@ class World:
         """After the networks' bridges were made anew; libvirt, too, would have to be told to plug its guests in again."""
         guests = [place for place in self.places.values() if isinstance(place, Guest)]
         each([guest.plug for guest in guests if guest.network.name in networks])
+
+    def unplug(self, *networks: str) -> None:
+        guests = [place for place in self.places.values() if isinstance(place, Guest)]
+        each([guest.unplug for guest in guests if guest.network.name in networks])
 
     # Routes of an attacker, or of a LAN that knows the guests' nets
 
