@@ -22,7 +22,7 @@ from virtlab.settings import RELEASES
 
 HOSTS = 2
 WITH_BRIDGES = ("test_bridge", "test_bridge_bad_input", "test_takeover", "test_confirm")
-WITH_GUESTS = ("test_live", "test_restart", "test_faults", "test_states")
+WITH_GUESTS = ("test_live", "test_restart", "test_faults", "test_states", "test_interface")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

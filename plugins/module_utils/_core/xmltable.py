@@ -135,6 +135,10 @@ def clear(row: Row, element: typing.Any) -> None:
         path.append(child)
     if attribute:
         path[-1].attrib.pop(attribute, None)
+    elif row.codec:
+        names = {name for name, _attributes in row.codec.children}
+        for child in [one for one in path[-1] if one.tag in names]:
+            path[-1].remove(child)
     else:
         path[-1].clear()
     for child in reversed(path[1:]):

@@ -138,3 +138,8 @@ def _stp_held(ipr: typing.Any, bridge: int, stp: int) -> typing.Iterator[None]:
 def can_plug() -> bool:
     """Whether pyroute2 is there, asked without the price of importing it."""
     return importlib.util.find_spec("pyroute2") is not None
+
+
+def bridges() -> list[str]:
+    """Every Linux bridge of this host."""
+    return [name for name in names() if (_NET / name / "bridge").exists()]
