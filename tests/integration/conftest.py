@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             stem = item.path.stem
             part = "guests" if stem in WITH_GUESTS else "bridges" if stem in WITH_BRIDGES else "plain"
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
-        elif item.path.stem in ("test_lab", "test_bridge_vm"):
+        elif item.path.stem in ("test_lab", "test_bridge_vm", "test_interface_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 

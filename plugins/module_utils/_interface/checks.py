@@ -15,7 +15,7 @@ from .._core.errors import InputError
 from .._core.table import Options
 from . import goal
 from .goal import Part
-from .model import ABSENT, Network, Observed, Want
+from .model import ABSENT, Observed, Want
 
 
 def unknown_guest(want: Want, observed: Observed) -> typing.NoReturn:
@@ -95,22 +95,25 @@ def _refuse_vlan(part: Part, observed: Observed) -> None:
     port: Options = part.goal.get("virtualport") or gifts.get("virtualport") or {}
     if "vlan" not in part.goal or port.get("type") == "openvswitch":
         return
-    if network and network.mode != "bridge" and network.bridged:
+    if network and network.makes_bridge:
         _refuse(
             part,
             f"vlan: network {network.name} has a bridge of libvirt's own, on which libvirt sets no VLANs; take one of"
             " mode bridge, or a bridge",
         )
-    if _on_bridge(part.goal, network) and not observed.bridge_vlans:
+    bridge = part.goal.get("bridge") or (network and network.bridge)
+    if bridge and not observed.bridge_vlans:
         _refuse(
             part,
             "vlan: this libvirt sets VLANs on Open vSwitch only (virtualport); on a plain Linux bridge libvirt 11.0 and"
             " newer do. Set them on the bridge instead (linux_bridge)",
         )
-
-
-def _on_bridge(options: Options, network: Network | None) -> bool:
-    return bool(options.get("bridge")) or (network is not None and network.mode == "bridge")
+    if bridge and observed.bridges and observed.bridges.get(bridge) is False:
+        _refuse(
+            part,
+            f"vlan: bridge {bridge} does not filter VLANs, so it would keep nothing apart; make it do so first"
+            f" (linux_bridge: name: {bridge}, vlan: {{filtering: true}})",
+        )
 
 
 def _refuse_macs(parts: collections.abc.Sequence[Part], observed: Observed) -> None:

@@ -61,11 +61,16 @@ class Network:
     active: bool
     mode: str
     given: dict[str | None, Options]
+    bridge: str | None = None  # the host's own that it is on; None: it makes one, or has none (macvtap, SR-IOV)
+
+    @property
+    def makes_bridge(self) -> bool:
+        return self.mode in ("nat", "route", "open", "isolated")
 
     @property
     def bridged(self) -> bool:
         """Whether interfaces on it are taps in a bridge, which libvirt can move while the guest runs."""
-        return self.mode in ("nat", "route", "open", "isolated", "bridge")
+        return self.makes_bridge or self.bridge is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Observed:
 
     guests: dict[str, Guest]  # by the word that the task names them with
     networks: dict[str, Network] = dataclasses.field(default_factory=dict)
-    bridges: frozenset[str] | None = None  # the host's; None: not this host
+    bridges: dict[str, bool] | None = None  # the host's, and whether they filter VLANs; None: not this host
     filters: frozenset[str] | None = None
     owners: dict[str, str] = dataclasses.field(default_factory=dict)  # MAC: the other guest that has it
     guest_names: frozenset[str] | None = None  # to say what there is instead

@@ -95,7 +95,9 @@ def _more(driver: Driver, desired: Desired, entries: list[DomainEntry], observed
     return dataclasses.replace(
         observed,
         filters=frozenset(driver.filters()) if any(one.get("filter") for one in options) else None,
-        bridges=frozenset(links.bridges()) if driver.local and any(one.get("bridge") for one in options) else None,
+        bridges=links.bridges()
+        if driver.local and any(one.get("bridge") or "vlan" in one for one in options)
+        else None,
         owners=_owners(driver, entries) if _brings_mac(desired, observed) else {},
     )
 

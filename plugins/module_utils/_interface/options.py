@@ -94,6 +94,7 @@ MAC = Field("mac", kinds.UNICAST_MAC)
 # A network, and a portgroup in it, as far as they say something about interfaces.
 NETWORK: tuple[Row, ...] = (
     Row("mode", kinds.TEXT, path="forward@mode"),
+    Row("bridge", kinds.LINK_NAME, path="bridge@name"),
     Row("mtu", kinds.integer(0, 65535), default=0, path="mtu@size"),
     Row("isolated", kinds.BOOLEAN, default=False, path="port@isolated"),
     VLAN,

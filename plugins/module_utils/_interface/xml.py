@@ -63,7 +63,8 @@ def network(name: str, text: str, active: bool) -> Network:
         given[group["name"]] = {**own, **{name: group[name] for name in GIVEN if name in group}}
         if group.get("default"):
             given[None] = given[group["name"]]
-    return Network(name, active, values.get("mode", plain), given)
+    mode = values.get("mode", plain)
+    return Network(name, active, mode, given, values.get("bridge") if mode == "bridge" else None)
 
 
 # Interfaces

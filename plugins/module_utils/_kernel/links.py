@@ -140,6 +140,9 @@ def can_plug() -> bool:
     return importlib.util.find_spec("pyroute2") is not None
 
 
-def bridges() -> list[str]:
-    """Every Linux bridge of this host."""
-    return [name for name in names() if (_NET / name / "bridge").exists()]
+def bridges() -> dict[str, bool]:
+    """Every Linux bridge of this host, and whether it filters VLANs."""
+    paths = {name: _NET / name / "bridge/vlan_filtering" for name in names()}
+    return {
+        name: path.exists() and path.read_text().strip() == "1" for name, path in paths.items() if path.parent.exists()
+    }

@@ -16,7 +16,7 @@ STOPPED = guest([interface(), interface(MAC(2), bridge="br0")], name="g")
 RUNS = guest([interface(MAC(5))], [live(interface(MAC(5)))], name="h")
 ODD = guest(["<interface type='user'><mac address='52:54:00:00:00:07'/></interface>"], name="o")
 KNOWN = {
-    "bridges": frozenset({"br0"}), "filters": frozenset({"clean-traffic"}), "owners": {MAC(5): "h", MAC(9): "x"},
+    "bridges": {"br0": True, "br1": False}, "filters": frozenset({"clean-traffic"}), "owners": {MAC(5): "h", MAC(9): "x"},
     "guest_names": frozenset({"g", "h", "o"}), "network_names": frozenset({"na", "nb"}),
 }  # fmt: skip
 OVS = {"type": "openvswitch"}
@@ -25,7 +25,7 @@ CASES = [
     ({"guest": "x", "network": "na"}, "guest x: there is no such guest; there are g, h, o"),
     ({"network": "no"}, "network: 'no' does not exist; there are na, nb"),
     ({"mac": MAC(1), "network": "no"}, "network: 'no' does not exist"),
-    ({"bridge": "no"}, "bridge: 'no' is no bridge of this host; there are br0"),
+    ({"bridge": "no"}, "bridge: 'no' is no bridge of this host; there are br0, br1"),
     ({"mac": MAC(1), "portgroup": "no"}, "portgroup: 'no' is none of network na; there are p, q"),
     ({"mac": MAC(1), "filter": "no"}, "filter: 'no' is no network filter of libvirt's; there are clean-traffic"),
     ({"mac": MAC(1), "filter_parameters": {"IP": "1"}}, "it has no filter"),
@@ -69,6 +69,9 @@ def test_not_refused(params: dict) -> None:
 
 def test_a_new_libvirt_sets_vlans_on_a_bridge() -> None:
     assert plan(wanted(mac=MAC(2), vlan={"tags": [{"id": 1}]}), there(bridge_vlans=True)).changed
+    assert plan(wanted(network="nbr", vlan={"tags": [{"id": 1}]}), there(bridge_vlans=True)).changed
+    with pytest.raises(InputError, match="bridge br1 does not filter VLANs"):
+        plan(wanted(bridge="br1", vlan={"tags": [{"id": 1}]}), there(bridge_vlans=True))
 
 
 def test_what_is_there_is_not_refused() -> None:

@@ -73,7 +73,8 @@ def test_what_a_network_gives() -> None:
     limits = {"bandwidth": {"inbound": {"average": 9}}}
     assert NETWORKS["na"].given == {None: {}, "p": limits, "q": {}} and NETWORKS["na"].mode == "nat"
     assert NETWORKS["nb"].given == {None: {"isolated": True}} and NETWORKS["nb"].mode == "isolated"
-    assert NETWORKS["nbr"].bridged and not NETWORKS["tap"].bridged
+    assert NETWORKS["nbr"].bridged and not NETWORKS["tap"].bridged and not NETWORKS["na"].bridge
+    assert not xml.network("n", "<network><forward mode='bridge' dev='eth0'/></network>", True).bridged  # macvtap
     default = xml.network(
         "n", "<network><portgroup name='d' default='yes'><vlan><tag id='3'/></vlan></portgroup></network>", True
     )
