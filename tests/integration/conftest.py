@@ -26,6 +26,7 @@ PARTS = {
     "bridges": ("test_bridge", "test_bridge_bad_input"),
     "confirm": ("test_takeover", "test_confirm"),
     "guests": ("test_live", "test_restart", "test_faults", "test_states"),
+    "interface": ("test_interface",),
     "patterns": ("test_packets", "test_patterns"),
 }
 
@@ -47,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if callspec and "release" in callspec.params:
             part = next((part for part, stems in PARTS.items() if item.path.stem in stems), "plain")
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
-        elif item.path.stem in ("test_lab", "test_bridge_vm"):
+        elif item.path.stem in ("test_lab", "test_bridge_vm", "test_interface_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     yield
     places = [at for at, item in enumerate(items) if item.path.stem in PARTS["patterns"]]

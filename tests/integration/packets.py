@@ -487,8 +487,7 @@ class World:
         deadline = time.monotonic() + seconds
         failed = self.failures(expectations)
         while failed and time.monotonic() < deadline:
-            fatal = [one for one in failed if one.outcome.reached or one.cell == "-"]
-            if fatal:
+            if any(one.is_fatal() for one in failed):
                 break
             for one in failed:
                 one.again()
@@ -521,6 +520,10 @@ class Expectation:
             return not one.reached and not one.arrived and one.why != "no route"
         return one.reached and (self.cell == "yes" or one.seen in self.sources(world))
 
+    def is_fatal(self) -> bool:
+        """Whether waiting won't help: something came through that must not, or came as somebody else."""
+        return self.outcome.reached or self.cell == "-"
+
     def sources(self, world: World) -> list[str]:
         one = self.outcome
         if self.cell == "own":
@@ -535,9 +538,9 @@ class Expectation:
 
 
 def summary(failed: list[Expectation]) -> str:
-    """A line a cell, with one of its probes; all that tells apart what is broken, for some thousand probes."""
+    """A line a cell, with one of its probes; first what can't be the fault of a busy machine."""
     cells: dict[tuple, list[Expectation]] = {}
-    for one in failed:
+    for one in sorted(failed, key=lambda one: not one.is_fatal()):
         cells.setdefault((one.cell, one.outcome.source.name, one.outcome.target.name), []).append(one)
     lines = [f"{some[0]}" + (f" and {len(some) - 1} more" if some[1:] else "") for some in cells.values()]
     return "\n".join(lines[:SHOWN] + ([f"... {len(lines) - SHOWN} more cells"] if lines[SHOWN:] else []))

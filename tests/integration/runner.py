@@ -35,7 +35,7 @@ def strike(kind):
 
 def faulty(module, fault):
     """Wrap each step (of a bridge: each rank of steps) so that the fault happens before the n-th one."""
-    domain = "_bridge" if module == "linux_bridge" else "_network"
+    domain = {"linux_bridge": "_bridge", "libvirt_domain_interface": "_interface"}.get(module, "_network")
     apply = importlib.import_module(f"{UTILS}.{domain}.apply")
     count = 0
 
@@ -49,7 +49,7 @@ def faulty(module, fault):
 
         return wrapped
 
-    names = ("_do",) if domain == "_bridge" else ("_plug",)
+    names = {"_bridge": ("_do",), "_network": ("_plug",)}.get(domain, ())  # what is called without a table of verbs
     saved, verbs = {name: getattr(apply, name) for name in names}, dict(getattr(apply, "VERBS", {}))
     for name, function in saved.items():
         setattr(apply, name, wrap(function))

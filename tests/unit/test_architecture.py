@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 UTILS = ROOT / "plugins/module_utils"
 FILES = sorted(UTILS.rglob("*.py"))
 ROOMS = ("model", "options", "desired", "observe", "plan", "apply", "result")
-DOMAINS = [folder for folder in (UTILS / "_network", UTILS / "_bridge", UTILS / "_host") if folder.exists()]
+DOMAINS = [UTILS / name for name in ("_network", "_bridge", "_interface", "_host")]
 
 # Imports point one way: modules > flow > a domain > the drivers > the core.
 ALLOWED = {
@@ -26,6 +26,7 @@ ALLOWED = {
     "_kernel": {"_core", "_kernel"},
     "_libvirt": {"_core", "_libvirt"},
     "_network": {"_core", "_kernel", "_libvirt", "_network"},
+    "_interface": {"_core", "_kernel", "_libvirt", "_interface"},
     "_bridge": {"_core", "_kernel", "_persist", "_confirm", "_bridge"},
     "_host": {"_core", "_kernel", "_libvirt", "_host"},
 }

@@ -55,16 +55,15 @@ _NEEDS = {
 
 def gather(params: Params) -> dict[str, typing.Any]:
     """The declaration as the modules' options; raises InputError with everything that can't be meant here."""
-    text = files.read(units.RECORD)
-    before = remembered(State({units.RECORD: File(*text)} if text else {}))
-    declared: Options = {"networks": params["networks"], "guests": params["guests"]}
+    before = _record()
+    said: Options = {"networks": params["networks"], "guests": params["guests"]}
     if params["keep"]:
-        declared = patterns.merged(before, declared, params["remove"] or {})
-    found = patterns.declaration(declared["networks"], declared["guests"])
+        said = patterns.merged(before, said, params["remove"] or {})
+    found = patterns.declaration(said["networks"], said["guests"])
     packages = _missing()
     there = _there(params["uri"], bool(packages))
     patterns.refuse(list(_refused(found, there)))
-    record = {**patterns.record(found, there, before), "declared": declared}
+    record = {**patterns.record(found, there, before), "declared": said}
     return {
         "packages": packages,
         "daemons": [] if packages or any(map(command.is_active, _DAEMONS)) else [_daemon()],
@@ -72,10 +71,21 @@ def gather(params: Params) -> dict[str, typing.Any]:
         "networks": [patterns.libvirt_network(one) for one in found.networks],
         "interfaces": [patterns.interface(plug) for plug in found.plugs],
         "leftovers": patterns.leftovers(before, record),
-        "declared": declared["networks"],
+        "declared": said["networks"],
         "record": record,
         "made": before,
     }
+
+
+def _record() -> Options:
+    text = files.read(units.RECORD)
+    return remembered(State({units.RECORD: File(*text)} if text else {}))
+
+
+def declared() -> Options:
+    """The networks and guests that were declared here last."""
+    found: Options = {"networks": [], "guests": []}
+    return {**found, **_record().get("declared", {})}
 
 
 def _missing() -> list[str]:

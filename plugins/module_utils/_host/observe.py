@@ -56,7 +56,10 @@ def _units(names: list[str]) -> dict[str, bool]:
     for block in told.strip().split("\n\n"):
         one = dict(line.split("=", 1) for line in block.splitlines())
         if one["UnitFileState"] or one["ActiveState"] == "active":
-            found[one["Id"]] = one["ActiveState"] == "active" and one["UnitFileState"] == "enabled"
+            good = (
+                ("active", "inactive", "activating") if one["Id"] == units.BESIDE_UNIT else ("active",)
+            )  # it does its work and ends
+            found[one["Id"]] = one["ActiveState"] in good and one["UnitFileState"] == "enabled"
     return found
 
 

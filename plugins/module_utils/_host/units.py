@@ -14,76 +14,65 @@ TABLE_FILE = f"{FOLDER}/firewall.nft"
 
 FIREWALL_UNIT = "virtnet-firewall.service"
 BESIDE_UNIT = "virtnet-beside.service"
-AGAIN_UNIT = "virtnet-again.service"
-WATCH_UNIT = "virtnet-again.path"
+WATCH_UNIT = "virtnet-beside.path"
 DNSMASQ_UNIT = "virtnet-dnsmasq@{}.service"
 
-# Whoever of them is restarted takes rules away, or puts theirs in front.
-_OTHERS = "nftables.service firewalld.service ufw.service docker.service libvirtd.service virtnetworkd.service"
+# Whoever of them starts takes rules away, or puts theirs in front; the early ones are there before any network.
+_EARLY = "nftables.service firewalld.service ufw.service"
+_OTHERS = f"{_EARLY} docker.service libvirtd.service virtnetworkd.service"
 
-_FIREWALL = """\
+_FIREWALL = f"""\
 # Written by virtnet.kvm.
 [Unit]
 Description=Firewall of the declared networks (virtnet.kvm)
 DefaultDependencies=no
-After=local-fs.target nftables.service
+After=local-fs.target {_EARLY}
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
+ReloadPropagatedFrom={_EARLY}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=nft -f {table}
-ExecReload=nft -f {table}
+ExecStart=nft -f {TABLE_FILE}
+ExecReload=nft -f {TABLE_FILE}
+ExecReload={BESIDE} up
 [Install]
-WantedBy=multi-user.target nftables.service
+WantedBy=multi-user.target
 """
-_BESIDE = """\
+# It does not stay active, so that it runs again whenever one of the others starts.
+_BESIDE = f"""\
 # Written by virtnet.kvm.
 [Unit]
 Description=Room for the declared networks beside other firewalls (virtnet.kvm)
-After={firewall} {others}
-PartOf={others}
-ReloadPropagatedFrom=nftables.service firewalld.service ufw.service docker.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart={beside} up
-ExecReload={beside} up
-[Install]
-WantedBy=multi-user.target {others}
-"""
-_AGAIN = """\
-# Written by virtnet.kvm.
-[Unit]
-Description=Room for the declared networks, after libvirt started one (virtnet.kvm)
+After={FIREWALL_UNIT} {_OTHERS}
 StartLimitIntervalSec=0
-After={beside_unit}
 [Service]
 Type=oneshot
-ExecStart={beside} up
+ExecStart=nft -f {TABLE_FILE}
+ExecStart={BESIDE} up
+[Install]
+WantedBy=multi-user.target {_OTHERS}
 """
-_WATCH = """\
+_WATCH = f"""\
 # Written by virtnet.kvm.
 [Unit]
 Description=Networks that libvirt starts and stops (virtnet.kvm)
 [Path]
 PathChanged=/run/libvirt/network
-Unit={again}
+Unit={BESIDE_UNIT}
 TriggerLimitBurst=0
 [Install]
 WantedBy=multi-user.target
 """
-_DNSMASQ = """\
+_DNSMASQ = f"""\
 # Written by virtnet.kvm.
 [Unit]
 Description=DHCP and DNS of the network %i (virtnet.kvm)
 After=network.target
 [Service]
-ExecStartPre=dnsmasq --test --conf-file={folder}/dnsmasq/%i.conf
-ExecStart=dnsmasq --keep-in-foreground --conf-file={folder}/dnsmasq/%i.conf --pid-file=
+ExecStartPre=dnsmasq --test --conf-file={FOLDER}/dnsmasq/%i.conf
+ExecStart=dnsmasq --keep-in-foreground --conf-file={FOLDER}/dnsmasq/%i.conf --pid-file=
 Restart=on-failure
 DynamicUser=yes
 StateDirectory=virtnet-dnsmasq-%i
@@ -106,13 +95,12 @@ WantedBy=multi-user.target
 """
 
 UNITS = {
-    f"{SYSTEMD}/{FIREWALL_UNIT}": _FIREWALL.format(table=TABLE_FILE),
-    f"{SYSTEMD}/{BESIDE_UNIT}": _BESIDE.format(firewall=FIREWALL_UNIT, others=_OTHERS, beside=BESIDE),
-    f"{SYSTEMD}/{AGAIN_UNIT}": _AGAIN.format(beside_unit=BESIDE_UNIT, beside=BESIDE),
-    f"{SYSTEMD}/{WATCH_UNIT}": _WATCH.format(again=AGAIN_UNIT),
+    f"{SYSTEMD}/{FIREWALL_UNIT}": _FIREWALL,
+    f"{SYSTEMD}/{BESIDE_UNIT}": _BESIDE,
+    f"{SYSTEMD}/{WATCH_UNIT}": _WATCH,
 }
 DNSMASQ_FILE = f"{SYSTEMD}/virtnet-dnsmasq@.service"
-DNSMASQ = _DNSMASQ.format(folder=FOLDER)
+DNSMASQ = _DNSMASQ
 
 BESIDE_SCRIPT = r"""#!/bin/sh
 # Written by virtnet.kvm. Room for the declared networks in the rules of others: a packet has to pass every firewall of a
@@ -121,6 +109,9 @@ BESIDE_SCRIPT = r"""#!/bin/sh
 #     beside check    succeeds when everything is in its place
 cd /etc/virtnet-kvm || exit 1
 verb=$1
+seen=/run/virtnet-beside # from when on our chains were there
+exec 9>> $seen.lock
+flock 9
 mark=$(cat mark)
 
 have() { command -v "$1" > /dev/null; }
@@ -167,15 +158,16 @@ out_of_iptables() {
     done
 }
 
-# libvirt's own rules are gone when somebody flushed the ruleset: guests could not reach out. It puts them back when told.
+# libvirt's own rules are gone when somebody flushed the ruleset, and its networks neither reach out nor start. It makes its
+# chains anew only when it starts (a reload does not); guests run on meanwhile.
 mend_libvirt() {
+    [ -e $seen ] && have iptables && ! iptables -w -S VIRTNET_END > /dev/null 2>&1 || return 0
     for network in /run/libvirt/network/*.xml; do [ -e "$network" ] && break; done
     [ -e "$network" ] || return 0
     libvirts_rules && return 0
     for daemon in libvirtd virtnetworkd; do
         systemctl --quiet is-active $daemon $daemon.socket || continue
-        off
-        systemctl reload-or-restart $daemon
+        systemctl restart $daemon
         for _turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do libvirts_rules && return 0; sleep 0.2; done
     done
     return 0
@@ -210,7 +202,9 @@ out_of_libvirts_table() {
 
 in_zones() {
     [ -s zones ] && systemctl --quiet is-active firewalld || return 0
+    usual=$(firewall-cmd --get-default-zone)
     while read -r bridge zone; do
+        [ "$zone" = default ] && zone=$usual
         [ "$(firewall-cmd --get-zone-of-interface="$bridge" 2> /dev/null)" = "$zone" ] && continue
         off
         firewall-cmd --quiet --zone="$zone" --change-interface="$bridge"
@@ -219,12 +213,16 @@ in_zones() {
 
 out_of_zones() {
     [ -s zones ] && systemctl --quiet is-active firewalld || return 0
-    while read -r bridge zone; do firewall-cmd --quiet --zone="$zone" --remove-interface="$bridge"; done < zones
+    while read -r bridge _zone; do
+        zone=$(firewall-cmd --get-zone-of-interface="$bridge" 2> /dev/null) || continue
+        firewall-cmd --quiet --zone="$zone" --remove-interface="$bridge"
+    done < zones
 }
 
 case "$verb" in
-    up | check) mend_libvirt; in_iptables && in_libvirts_table && in_zones ;;
-    down) out_of_iptables; out_of_libvirts_table; out_of_zones; true ;;
+    up) mend_libvirt; in_iptables && in_libvirts_table && in_zones && touch $seen ;;
+    check) in_iptables && in_libvirts_table && in_zones ;;
+    down) out_of_iptables; out_of_libvirts_table; out_of_zones; rm -f $seen $seen.lock ;;
     *) echo "beside up | check | down" >&2; exit 2 ;;
 esac
 """

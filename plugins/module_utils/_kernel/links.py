@@ -138,3 +138,11 @@ def _stp_held(ipr: typing.Any, bridge: int, stp: int) -> typing.Iterator[None]:
 def can_plug() -> bool:
     """Whether pyroute2 is there, asked without the price of importing it."""
     return importlib.util.find_spec("pyroute2") is not None
+
+
+def bridges() -> dict[str, bool]:
+    """Every Linux bridge of this host, and whether it filters VLANs."""
+    paths = {name: _NET / name / "bridge/vlan_filtering" for name in names()}
+    return {
+        name: path.exists() and path.read_text().strip() == "1" for name, path in paths.items() if path.parent.exists()
+    }

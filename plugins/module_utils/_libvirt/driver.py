@@ -24,6 +24,7 @@ except ImportError:
 RECONNECT_SECONDS = 20
 SIDE_BY_SIDE = 4  # calls at once; libvirtd takes 5 of one connection
 _METADATA_LIVE_SINCE = 9007000  # virNetworkSetMetadata came with libvirt 9.7.0
+_BRIDGE_VLANS_SINCE = 11000000  # VLANs of a guest's interface on a plain Linux bridge came with libvirt 11.0.0
 
 COMMANDS = {"modify": 1, "delete": 2, "add": 3}
 # virNetworkUpdateSection
@@ -55,6 +56,16 @@ def is_installed() -> bool:
     return libvirt is not None
 
 
+@dataclasses.dataclass(frozen=True)
+class DomainEntry:
+    """A guest in libvirt's list."""
+
+    name: str
+    uuid: str
+    active: bool
+    persistent: bool
+
+
 @contextlib.contextmanager
 def connect(uri: str) -> Iterator[Driver]:
     """A connection for as long as the block lasts."""
@@ -73,11 +84,12 @@ def connect(uri: str) -> Iterator[Driver]:
 
 
 class Driver:
-    """libvirtd, as far as networks go."""
+    """libvirtd, as far as networks and guests' interfaces go."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self._networks: dict[str, typing.Any] = {}
+        self._domains: dict[str, typing.Any] = {}
         self._connection = self._open()
 
     @property
@@ -91,6 +103,11 @@ class Driver:
             return (
                 hasattr(libvirt.virNetwork, "setMetadata") and self._connection.getLibVersion() >= _METADATA_LIVE_SINCE
             )
+
+    @property
+    def bridge_vlans(self) -> bool:
+        with _errors("asking libvirt's version"):
+            return typing.cast(bool, self._connection.getLibVersion() >= _BRIDGE_VLANS_SINCE)
 
     def reconnect(self) -> None:
         """Connect anew where the connection broke; libvirtd may need a moment to be back."""
@@ -109,7 +126,7 @@ class Driver:
                 time.sleep(0.3)
 
     def close(self) -> None:
-        self._networks = {}
+        self._networks, self._domains = {}, {}
         with contextlib.suppress(libvirt.libvirtError):
             self._connection.close()
 
@@ -222,6 +239,64 @@ class Driver:
                 # A port of that UUID is there: it was counted all along.
                 if "already exists" not in str(error):
                     raise
+
+    # Guests
+
+    def domains(self) -> list[DomainEntry]:
+        """All guests; three calls, however many there are."""
+        with _errors("listing guests"):
+            every = self._connection.listAllDomains(0)
+            active, persistent = (
+                {domain.UUIDString() for domain in self._connection.listAllDomains(flag)}
+                for flag in (libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+            )
+        self._domains = {domain.name(): domain for domain in every}
+        found = [(domain.name(), domain.UUIDString()) for domain in every]
+        return [DomainEntry(name, uuid, uuid in active, uuid in persistent) for name, uuid in found]
+
+    def domain_xml(self, name: str, inactive: bool) -> str | None:
+        """What is stored (to be defined again: with its secrets), or what runs; None where the guest went away."""
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE if inactive else 0
+        with _errors(f"reading guest {name}"):
+            try:
+                return typing.cast(str, self._domains[name].XMLDesc(flags))
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                    return None
+                raise
+
+    def is_running(self, name: str) -> bool:
+        with _errors(f"asking for guest {name}"):
+            return bool(self._domains[name].isActive())
+
+    def define_domain(self, name: str, xml: str) -> None:
+        with _errors(f"storing guest {name}"):
+            self._domains[name] = self._connection.defineXML(xml)
+
+    def plug_interface(self, name: str, xml: str) -> None:
+        with _errors(f"plugging an interface into guest {name}"):
+            try:
+                self._domains[name].attachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            except libvirt.libvirtError as error:
+                if "No more available PCI slots" in str(error):
+                    raise SystemFailure(
+                        f"plugging an interface into guest {name}: it runs without a free PCI slot (a q35 machine needs a"
+                        " spare pcie-root-port); shut it down, run again, and start it"
+                    ) from error
+                raise
+
+    def update_interface(self, name: str, xml: str) -> None:
+        with _errors(f"changing an interface of guest {name} live"):
+            self._domains[name].updateDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def unplug_interface(self, name: str, xml: str) -> None:
+        """Asks for it: the guest has to let go, and libvirt waits some seconds for that, but not for ever."""
+        with _errors(f"unplugging an interface of guest {name}"):
+            self._domains[name].detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def filters(self) -> list[str]:
+        with _errors("listing network filters"):
+            return [one.name() for one in self._connection.listAllNWFilters(0)]
 
     def _open(self) -> typing.Any:
         try:

@@ -16,9 +16,10 @@ import typing
 from collections.abc import Callable, Iterator
 
 from .._core.table import Options, keyed
+from .._core.xmltable import Row
 from . import xml
 from .model import Definition
-from .options import TABLE, Row
+from .options import TABLE
 
 FIRST_MATCH = -1
 _TEXTS = ("title", "description", "metadata")

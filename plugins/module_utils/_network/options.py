@@ -13,36 +13,13 @@ import re
 import typing
 
 from .._core import kinds
+from .._core.networkcommon import BANDWIDTH, VIRTUALPORT, VLAN
 from .._core.table import Field, Kind, Options, argument_spec, normal
+from .._core.xmltable import NAMESPACES, Codec, Row
 from .model import OWN_BRIDGE, RESTARTS, STATES, Definition
 
-DNSMASQ_NAMESPACE = "http://libvirt.org/schemas/network/dnsmasq/1.0"
+DNSMASQ_NAMESPACE = NAMESPACES["dnsmasq"]
 MARK_NAMESPACE = "urn:virtnet:kvm:1"
-
-
-@dataclasses.dataclass(frozen=True)
-class Codec:
-    """A value that is spread over several attributes: read gives None where they are absent."""
-
-    read: typing.Callable[[typing.Any], typing.Any]
-    write: typing.Callable[[typing.Any, typing.Any], None]
-    attributes: tuple[str, ...] = ()
-    children: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Row(Field):
-    """A field with its place: `path` is relative to the parent's element, such as bridge@name; @name alone is an
-    attribute of that element itself, no attribute is the text.
-
-    `section` is the virNetworkUpdate section that changes the list's items live. `chosen`: libvirt chooses when
-    silent, so silence keeps what is there.
-    """
-
-    path: str = ""
-    codec: Codec | None = None
-    section: str = ""
-    chosen: bool = False
 
 
 # Values spread over attributes
@@ -141,13 +118,6 @@ _LONG = kinds.integer(0, 4294967295)
 # What several options mean together
 
 
-def _settle_vlan(vlan: Options) -> Options:
-    """More than one tag, or a native one, is a trunk whether said or not (netdev_vlan_conf.c)."""
-    tags = vlan.get("tags", [])
-    implied = len(tags) > 1 or any("native_mode" in tag for tag in tags)
-    return {**vlan, "trunk": True} if implied else vlan
-
-
 def _settle_forward(forward: Options) -> Options:
     """`dev` and the first of `interfaces` are one fact, which libvirt always writes twice."""
     result = {name: value for name, value in forward.items() if name != "dev"}
@@ -155,57 +125,6 @@ def _settle_forward(forward: Options) -> Options:
         result["interfaces"] = [forward["dev"], *forward.get("interfaces", [])]
     return result
 
-
-_BANDWIDTH_FIELDS = (
-    Row("average", _LONG, default=0, path="@average"),
-    Row("peak", _LONG, default=0, path="@peak"),
-    Row("burst", _LONG, default=0, path="@burst"),
-)
-_BANDWIDTH = Row(
-    "bandwidth",
-    path="bandwidth",
-    fields=(
-        Row("inbound", path="inbound", fields=(*_BANDWIDTH_FIELDS, Row("floor", _LONG, default=0, path="@floor"))),
-        Row("outbound", path="outbound", fields=_BANDWIDTH_FIELDS),
-    ),
-)
-_VLAN = Row(
-    "vlan",
-    path="vlan",
-    settle=_settle_vlan,
-    fields=(
-        Row("trunk", kinds.BOOLEAN, default=False, path="@trunk"),
-        Row(
-            "tags",
-            many=True,
-            key=("id",),
-            path="tag",
-            fields=(
-                Row("id", kinds.integer(0, 4095), required=True, path="@id"),
-                Row("native_mode", kinds.choice("tagged", "untagged"), path="@nativeMode"),
-            ),
-        ),
-    ),
-)
-_VIRTUALPORT = Row(
-    "virtualport",
-    path="virtualport",
-    fields=(
-        Row("type", kinds.choice("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), path="@type"),
-        Row(
-            "parameters",
-            path="parameters",
-            fields=(
-                Row("managerid", kinds.integer(0, 255), path="@managerid"),
-                Row("typeid", kinds.integer(0, 16777215), path="@typeid"),
-                Row("typeidversion", kinds.integer(0, 255), path="@typeidversion"),
-                Row("instanceid", kinds.UUID, path="@instanceid"),
-                Row("profileid", kinds.TEXT, path="@profileid"),
-                Row("interfaceid", kinds.UUID, path="@interfaceid"),
-            ),
-        ),
-    ),
-)
 
 _DHCP = Row(
     "dhcp",
@@ -400,9 +319,9 @@ TABLE: tuple[Row, ...] = (
     Row("isolate_ports", kinds.BOOLEAN, default=False, path="port@isolated"),
     Row("ipv6", kinds.BOOLEAN, default=False, path="@ipv6"),
     Row("trust_guest_rx_filters", kinds.BOOLEAN, default=False, path="@trustGuestRxFilters"),
-    _VLAN,
-    _VIRTUALPORT,
-    _BANDWIDTH,
+    VLAN,
+    VIRTUALPORT,
+    BANDWIDTH,
     Row(
         "portgroups",
         many=True,
@@ -414,9 +333,9 @@ TABLE: tuple[Row, ...] = (
             Row("default", kinds.BOOLEAN, default=False, path="@default"),
             # no default: a portgroup's "no" overrules the network's "yes"
             Row("trust_guest_rx_filters", kinds.BOOLEAN, path="@trustGuestRxFilters"),
-            _VLAN,
-            _VIRTUALPORT,
-            _BANDWIDTH,
+            VLAN,
+            VIRTUALPORT,
+            BANDWIDTH,
         ),
     ),
     Row("dnsmasq_options", kinds.TEXT, many=True, ordered=True, path="dnsmasq:options/dnsmasq:option@value"),

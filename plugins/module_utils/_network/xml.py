@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import typing
 
+from .._core import xmltable
 from .._core.errors import InputError
 from .._core.lxml import etree, require
-from .._core.table import Options
+from .._core.xmltable import Row, canonical
 from .model import Definition, Form
-from .options import DNSMASQ_NAMESPACE, MARK_NAMESPACE, TABLE, Row, definition
+from .options import DNSMASQ_NAMESPACE, MARK_NAMESPACE, TABLE, definition
 
 MARK = f"{{{MARK_NAMESPACE}}}network"
-_PREFIXES = {"dnsmasq": DNSMASQ_NAMESPACE}
 _SILENT = {"network": ({"connections"}, {"name", "metadata"}), "network/forward/interface": ({"connections"}, set())}
 
 Known = dict[str, tuple[set[str], set[str]]]
@@ -43,7 +43,7 @@ def read(text: str, strict: bool = False) -> Form:
     root = parse(text)
     foreign, ours = _read_metadata(root)
     try:
-        values = _read(TABLE, root)
+        values = xmltable.read(TABLE, root)
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"xml: can't be understood: {error}") from error
     extras = tuple(sorted(_unknown(root, "network")))
@@ -65,7 +65,7 @@ def name_of(text: str) -> str | None:
 def read_addresses(text: str) -> list[str]:
     """The subnets' addresses in the order in which they stand in the XML."""
     row = next(row for row in TABLE if row.name == "subnets")
-    values = _read((row,), parse(text))["subnets"]
+    values = xmltable.read((row,), parse(text))["subnets"]
     return [definition({"subnets": [{"address": one["address"]}]}).subnets[0]["address"] for one in values]
 
 
@@ -74,14 +74,14 @@ def write(name: str, wanted: Definition, ours: bool) -> str:
     namespaces = {"dnsmasq": DNSMASQ_NAMESPACE} if "dnsmasq_options" in wanted.options else None
     root = etree.Element("network", nsmap=namespaces)
     etree.SubElement(root, "name").text = name
-    _write(TABLE, root, wanted.options)
+    xmltable.write(TABLE, root, wanted.options)
     if wanted.mode == "isolated":
         for forward in root.findall("forward"):
             forward.attrib.pop("mode", None)
             if not len(forward) and not forward.attrib:
                 root.remove(forward)
     _write_metadata(root, wanted.options.get("metadata", ""), ours)
-    return _text(root)
+    return xmltable.text(root)
 
 
 def amend(text: str, name: str, wanted: Definition, ours: bool) -> str:
@@ -89,18 +89,18 @@ def amend(text: str, name: str, wanted: Definition, ours: bool) -> str:
     root = parse(text)
     for row in TABLE:
         if row.chosen and row.name in wanted.options:
-            _write((row,), root, wanted.options)
+            xmltable.write((row,), root, wanted.options)
     if root.find("name") is None:
         etree.SubElement(root, "name").text = name
     _write_metadata(root, wanted.options.get("metadata", ""), ours)
-    return _text(root)
+    return xmltable.text(root)
 
 
 def item(row: Row, value: typing.Any) -> str:
     """One item of a list as XML, for virNetworkUpdate."""
     parent = etree.Element("parent")
-    _write((row,), parent, {row.name: [value]})
-    return _text(parent[0], pretty=False)
+    xmltable.write((row,), parent, {row.name: [value]})
+    return xmltable.text(parent[0], pretty=False)
 
 
 def fragments(text: str) -> dict[str, str]:
@@ -109,92 +109,12 @@ def fragments(text: str) -> dict[str, str]:
     for element in root:
         if not etree.QName(element).namespace:
             raise InputError(f"metadata: <{element.tag}> has no namespace; libvirt keeps only elements that have one")
-    return {typing.cast(str, etree.QName(element).namespace): _canonical(element) for element in root}
+    return {typing.cast(str, etree.QName(element).namespace): canonical(element) for element in root}
 
 
 def join(pieces: dict[str, str]) -> str:
     """Metadata from its elements, in the order of the alphabet."""
     return "".join(pieces[namespace] for namespace in sorted(pieces))
-
-
-# Reading
-
-
-def _read(rows: tuple[Row, ...], element: typing.Any) -> Options:
-    found: Options = {}
-    for row in rows:
-        value = _read_list(row, element) if row.many else _read_one(row, element)
-        if value is not None:
-            found[row.name] = value
-    return found
-
-
-def _read_one(row: Row, element: typing.Any) -> typing.Any:
-    steps, attribute = _steps(row.path)
-    for step in steps:
-        element = element.find(step)
-        if element is None:
-            return None
-    return _read_item(row, element, attribute)
-
-
-def _read_list(row: Row, element: typing.Any) -> list[typing.Any] | None:
-    steps, attribute = _steps(row.path)
-    for step in steps[:-1]:
-        element = element.find(step)
-        if element is None:
-            return None
-    return [_read_item(row, one, attribute) for one in element.findall(steps[-1])]
-
-
-def _read_item(row: Row, element: typing.Any, attribute: str) -> typing.Any:
-    if row.codec:
-        return row.codec.read(element)
-    if row.fields:
-        return _read(row.fields, element)
-    return element.get(attribute) if attribute else element.text
-
-
-@functools.cache
-def _steps(path: str) -> tuple[tuple[str, ...], str]:
-    elements, _at, attribute = path.partition("@")
-    steps = []
-    for step in elements.split("/") if elements else ():
-        prefix, colon, local = step.partition(":")
-        steps.append(f"{{{_PREFIXES[prefix]}}}{local}" if colon else step)
-    return tuple(steps), attribute
-
-
-# Writing
-
-
-def _write(rows: tuple[Row, ...], element: typing.Any, options: Options) -> None:
-    for row in rows:
-        value = options.get(row.name)
-        if value is None:
-            continue
-        steps, attribute = _steps(row.path)
-        parent = _ensure(element, steps[:-1] if row.many else steps)
-        for one in value if row.many else (value,):
-            _write_item(row, etree.SubElement(parent, steps[-1]) if row.many else parent, attribute, one)
-
-
-def _write_item(row: Row, element: typing.Any, attribute: str, value: typing.Any) -> None:
-    if row.codec:
-        row.codec.write(element, value)
-    elif row.fields:
-        _write(row.fields, element, value)
-    elif attribute:
-        element.set(attribute, row.kind.render(value) if row.kind else str(value))
-    else:
-        element.text = value
-
-
-def _ensure(element: typing.Any, steps: tuple[str, ...]) -> typing.Any:
-    for step in steps:
-        child = element.find(step)
-        element = etree.SubElement(element, step) if child is None else child
-    return element
 
 
 # Metadata
@@ -205,7 +125,7 @@ def _read_metadata(root: typing.Any) -> tuple[str, bool]:
     metadata = root.find("metadata")
     if metadata is None:
         return "", False
-    pieces = {etree.QName(child).namespace or child.tag: _canonical(child) for child in metadata if child.tag != MARK}
+    pieces = {etree.QName(child).namespace or child.tag: canonical(child) for child in metadata if child.tag != MARK}
     return join(pieces), metadata.find(MARK) is not None
 
 
@@ -233,7 +153,7 @@ def _known() -> Known:
 
 def _learn(rows: tuple[Row, ...], path: str, known: Known) -> None:
     for row in rows:
-        steps, attribute = _steps(row.path)
+        steps, attribute = xmltable.steps_of(row.path)
         place = path
         for step in steps:
             known.setdefault(place, (set(), set()))[1].add(step)
@@ -254,19 +174,7 @@ def _unknown(element: typing.Any, path: str) -> list[str]:
     found = [f"{path} @{name}={value}" for name, value in element.attrib.items() if name not in attributes]
     for child in element:
         if child.tag not in children:
-            found.append(f"{path} {_canonical(child)}")
+            found.append(f"{path} {canonical(child)}")
         elif path != "network" or child.tag not in ("metadata", "name"):
             found += _unknown(child, f"{path}/{child.tag}")
     return found
-
-
-def _canonical(element: typing.Any) -> str:
-    """Canonical XML 2.0 (https://www.w3.org/TR/xml-c14n2/) without the white space that libvirt re-indents."""
-    copy = etree.fromstring(etree.tostring(element, with_tail=False))
-    return typing.cast(bytes, etree.tostring(copy, method="c14n2", strip_text=True)).decode()
-
-
-def _text(element: typing.Any, pretty: bool = True) -> str:
-    return typing.cast(str, etree.tostring(element, encoding="unicode", pretty_print=pretty)).strip() + (
-        "\n" if pretty else ""
-    )

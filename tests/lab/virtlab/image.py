@@ -40,6 +40,8 @@ PACKAGES = [
     "tcpdump",
     "netcat-openbsd",
     "busybox-static",
+    "firewalld",
+    "ufw",
 ]
 
 # A container sees its devices read-only, and libvirt sets a bridge port's isolation through sysfs.
@@ -189,6 +191,7 @@ def _prepare(tree: pathlib.Path) -> None:
     (tree / "etc/systemd/system/lab-sysfs.service").write_text(SYSFS_UNIT)
     units = ["lab-sysfs", "systemd-networkd", "ssh", "libvirtd", "libvirtd.socket"]
     run(["systemctl", f"--root={tree}", "--quiet", "enable", *units])
+    run(["systemctl", f"--root={tree}", "--quiet", "disable", "firewalld", "ufw"])  # there for tests that start them
     timers = ["apt-daily.timer", "apt-daily-upgrade.timer", "systemd-networkd-wait-online.service", "libvirt-guests"]
     run(["systemctl", f"--root={tree}", "--quiet", "mask", *timers])
     for link in ("etc/libvirt/qemu/networks/autostart/default.xml", "etc/libvirt/qemu/networks/default.xml"):
