@@ -125,7 +125,9 @@ def absent(*names: str) -> list[dict]:
     ([EDGE], [{**LEASE, "name": "edge", "bridge": "br-edge"}], (), ()),
     ([EDGE], [{**LAB, "name": "edge", "bridge": "br-edge"}], ("edge",), ("br-edge",)),
     ([LAB], [{**EDGE, "name": "lab", "bridge": "vn-lab"}], ("lab",), ()),
-    ([LAN], [{**EDGE, "name": "lan", "bridge": "br0"}], (), ()),
+    ([LAN], [{**EDGE, "name": "lan", "bridge": "br0"}], ("lan",), ("br0",)),
+    ([EDGE], [{**LAN, "name": "edge", "bridge": "br-edge"}], ("edge",), ("br-edge",)),
+    ([LAN], [{**LAN, "nic": "eno2"}], ("lan",), ("br0",)),
 ])  # fmt: skip
 def test_leftovers(before: list, after: list, networks: tuple, bridges: tuple) -> None:
     first = record(declaration(before))
@@ -143,6 +145,23 @@ def test_what_was_there_before_is_not_ours_to_take_away() -> None:
     assert leftovers(later, record(declaration([]))) == {
         "networks": absent("edge", "lan"), "bridges": absent("br-edge"), "interfaces": [],
     }  # fmt: skip
+
+
+def test_a_bridge_that_was_made_for_another_pattern_or_network_is_not_adopted() -> None:
+    there = {"networks": {"lab", "edge"}, "bridges": {"vn-lab", "br-edge"}}
+    first = record(declaration([LAB, EDGE]))
+    later = record(
+        declaration([{**EDGE, "name": "lab", "bridge": "vn-lab"}, {**LEASE, "bridge": "br-edge"}]), there, first
+    )
+    assert [one["adopted"] for one in later["networks"].values()] == [[], []]
+
+
+def test_an_adopted_network_stays_adopted_when_its_pattern_changes() -> None:
+    there = {"networks": {"lab"}, "bridges": {"vn-lab"}}
+    first = record(declaration([LAB]), there)
+    later = record(declaration([{**EDGE, "name": "lab", "bridge": "br-edge"}]), there, first)
+    assert later["networks"]["lab"]["adopted"] == ["network"]
+    assert leftovers(later, record(declaration([])))["networks"] == []
 
 
 def test_interfaces_that_are_no_longer_declared() -> None:
