@@ -32,6 +32,13 @@ def merged(before: Options, said: Options, removed: Options) -> Options:
 
 def declaration(networks: Said, guests: Said = ()) -> Declaration:
     """host_networks and host_guests in normal form; raises one InputError with everything that is wrong."""
+    found, errors = understood(networks, guests)
+    refuse(errors)
+    return found
+
+
+def understood(networks: Said, guests: Said = ()) -> tuple[Declaration, list[str]]:
+    """(what of it can be meant, what is wrong with the rest)."""
     errors: list[str] = []
     found, plugs = [], []
     for at, said in enumerate(networks):
@@ -45,8 +52,7 @@ def declaration(networks: Said, guests: Said = ()) -> Declaration:
         except InputError as error:
             errors.append(str(error))
     errors.extend(_together(found))
-    refuse(errors)
-    return Declaration(tuple(_over_bridges(found)), tuple(plugs))
+    return Declaration(tuple(_over_bridges(found)), tuple(plugs)), errors
 
 
 def refuse(errors: typing.Sequence[str]) -> None:

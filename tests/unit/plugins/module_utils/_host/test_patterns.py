@@ -99,6 +99,11 @@ def test_refused_together(networks: list[dict], words: list[str]) -> None:
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
+def test_what_can_be_meant_of_a_wrong_declaration_is_looked_at_as_well() -> None:
+    found, errors = patterns.understood([{"name": "x", "pattern": "y"}, LAN], [{"guest": "g"}])
+    assert [one.name for one in found.networks] == ["lan"] and len(errors) == 2
+
+
 def test_the_same_port_on_two_addresses_or_protocols_is_no_clash() -> None:
     to = {"to": "10.10.0.5:1"}
     forwards = [
