@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import pathlib
 import re
+import subprocess
 import time
 
 from bridge_host import BridgeHost, difference
@@ -59,6 +61,15 @@ PARTS = {
     " for n in $(virsh -q net-list --name); do virsh -q net-dumpxml $n; done | grep -v '<uuid>'",
     "settings": "sysctl -a 2>/dev/null | grep -E 'ip_forward |[.]forwarding|accept_ra ' | grep -v mc_forwarding",
 }
+CALL = """
+import socket, sys, time
+for _turn in range(6):
+    try:
+        sys.exit(socket.create_connection((sys.argv[1], int(sys.argv[2])), 2).close())
+    except OSError:
+        time.sleep(0.5)
+sys.exit(1)
+"""
 _MAC = re.compile(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b")
 
 
@@ -129,6 +140,23 @@ class DeclaredHost(BridgeHost):
             for row in answer["checks"]
             if not row["ok"] or row["skipped"]
         ]
+
+    def leads_in(self, bridge: str, guest: str, to: int, port: int) -> bool:
+        """Whether the LAN's client gets through a port of the host to a guest, in whose place a namespace listens."""
+        gateway = ipaddress.ip_interface(guest).network[1]
+        self.run(
+            "ip netns add stand-in; ip link add stand-in type veth peer name eth0 netns stand-in"
+            f"; ip link set stand-in master {bridge} up; ip -n stand-in link set eth0 up"
+            f"; ip -n stand-in address add {guest} dev eth0; ip -n stand-in route add default via {gateway}"
+        )
+        listen = ["timeout", "20", "ip", "netns", "exec", "stand-in", "python3", "-m", "http.server", str(to)]
+        heard = subprocess.Popen(self.machine.inside(listen), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        call = ["python3", "-c", CALL, self.machine.address, str(port)]
+        try:
+            return self.lab.machine("client").run(call).returncode == 0
+        finally:
+            self.run("ip link delete stand-in; ip netns pids stand-in | xargs -r kill; ip netns delete stand-in")
+            heard.wait(20)
 
     # Through Ansible
 

@@ -95,6 +95,14 @@ def passes(host: DeclaredHost, after: str) -> None:
     assert not host.proof(), after
 
 
+def leads_in(host: DeclaredHost) -> list[bool]:
+    """Whether each forwarded port leads a caller on the LAN in."""
+    return [
+        host.leads_in("vn-lab", "10.10.0.5/24", 22, 2222),
+        host.leads_in("br-edge", "192.168.50.9/24", 80, 8080),
+    ]
+
+
 def test_firewalld(beside: DeclaredHost) -> None:
     kept = beside.run(KEPT.format(FIREWALLD))
     for command in (
@@ -102,10 +110,12 @@ def test_firewalld(beside: DeclaredHost) -> None:
         "firewall-cmd --reload",
         "systemctl restart firewalld",
         "firewall-cmd --complete-reload",
-        "systemctl stop firewalld",
     ):
         beside.run(command)
         passes(beside, command)
+    assert leads_in(beside) == [True, True]
+    beside.run("systemctl stop firewalld")
+    passes(beside, "stopped")
     assert not difference(kept, beside.run(KEPT.format(FIREWALLD)))
 
 
@@ -132,6 +142,7 @@ def test_ufw(beside: DeclaredHost) -> None:
     for command in ("ufw reload", "systemctl restart ufw"):
         beside.run(command)
         passes(beside, command)
+    assert leads_in(beside) == [True, True]
     assert "Status: active" in beside.run("ufw status")
     assert not difference(kept, beside.run(KEPT.format(UFW)))
 
@@ -140,6 +151,7 @@ def test_docker(beside: DeclaredHost) -> None:
     start_docker(beside)
     dockers = beside.run(DOCKERS)
     passes(beside, "Docker came afterwards")
+    assert leads_in(beside) == [True, True]
     beside.declare(*NETWORKS)
     passes(beside, "declared once more")
     assert not difference(dockers, beside.run(DOCKERS))
@@ -156,6 +168,7 @@ def test_without_our_chains_docker_cuts_guests_off(beside: DeclaredHost, tmp_pat
     out = beside.play("verify", tmp_path, None, *verify)
     assert recap(out)["failed"] == 0, out
     beside.run("/etc/virtnet-kvm/beside down")
+    assert leads_in(beside) == [False, False]
     lost = beside.proof()
     bridged = [("lan", "offered a lease"), ("lan", "reaches outside")]
     seen = bridged if beside.run("cat /proc/sys/net/bridge/bridge-nf-call-iptables", check=False) == "1" else []
