@@ -213,16 +213,19 @@ def record(found: Declaration, there: Options | None = None, before: Options | N
     return {"networks": networks, "interfaces": interfaces}
 
 
-def leftovers(before: Options, now: Options) -> dict[str, list[Options]]:
+def leftovers(before: Options, now: Options, there: Options | None = None) -> dict[str, list[Options]]:
     """What was made for an earlier declaration and is not of this one: each as its module takes it, to be absent.
 
-    A network whose bridge changes hands between libvirt and us goes first, too: a bridge has one maker.
+    A network whose bridge changes hands between libvirt and us goes first, too: a bridge has one maker. A guest that is
+    gone from the host (`there`) took its interfaces with it.
     """
     old, new = before.get("networks", {}), now.get("networks", {})
     changed = [name for name, one in old.items() if _differs(one, new.get(name)) and "network" not in one["adopted"]]
     kept = {one["bridge"] for one in new.values() if one["own"]}
     made = {one["bridge"] for one in old.values() if one["own"] and "bridge" not in one["adopted"]}
     gone = [one for one in before.get("interfaces", []) if one not in now.get("interfaces", [])]
+    if there and "guests" in there:
+        gone = [one for one in gone if one["guest"] in there["guests"]]
     return {
         "networks": [{"name": name, "state": "absent"} for name in sorted(changed)],
         "bridges": [{"name": name, "state": "absent"} for name in sorted(made - kept)],
