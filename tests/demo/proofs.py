@@ -41,7 +41,10 @@ class Site:
         return output(self.lab.machine("client"), *words)
 
     def read_from_client(self, port: int) -> str:
-        return self.client("timeout", "10", "busybox", "wget", "-qO-", f"http://{self.host.address}:{port}/").strip()
+        return (
+            self.client("timeout", "10", "busybox", "wget", "-qO-", f"http://{self.host.address}:{port}/").strip()
+            or "no answer"
+        )
 
 
 def bridged(site: Site) -> Rows:
@@ -153,7 +156,7 @@ def pinged(site: Site, name: str, watcher: str, address: str) -> list[Frame]:
     """The pings that arrive at the watcher's own NIC while the guest pings the address."""
     machine = site.lab.machine(watcher)
     gateway = machine.address.rsplit(".", 1)[0] + ".1"
-    words = ["tcpdump", "-lnei", machine.NIC, "--immediate-mode", "icmp[icmptype] == icmp-echo"]
+    words = ["timeout", "60", "tcpdump", "-lnei", machine.NIC, "--immediate-mode", "icmp[icmptype] == icmp-echo"]
     with subprocess.Popen(machine.inside(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as capture:
         for line in capture.stderr:
             if "listening on" in line:
