@@ -71,7 +71,7 @@ def gather(params: Params) -> dict[str, typing.Any]:
         "bridges": [patterns.bridge(one) for one in found.networks if one.own_bridge],
         "networks": [patterns.libvirt_network(one) for one in found.networks],
         "interfaces": [patterns.interface(plug) for plug in found.plugs],
-        "leftovers": patterns.leftovers(before, record),
+        "leftovers": patterns.leftovers(before, record, there),
         "declared": said["networks"],
         "record": record,
         "made": before,

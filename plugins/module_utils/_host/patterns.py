@@ -221,17 +221,20 @@ def record(found: Declaration, there: Options | None = None, before: Options | N
     return {"networks": networks, "interfaces": interfaces}
 
 
-def leftovers(before: Options, now: Options) -> dict[str, list[Options]]:
+def leftovers(before: Options, now: Options, there: Options | None = None) -> dict[str, list[Options]]:
     """What was made for an earlier declaration and is not of this one: each as its module takes it, to be absent.
 
     A network whose bridge changes hands between libvirt and us goes first, too: a bridge has one maker. So does one
-    whose bridge comes to another NIC, or to none: the host's own addresses go back where they came from.
+    whose bridge comes to another NIC, or to none: the host's own addresses go back where they came from. A guest that is
+    gone from the host (`there`) took its interfaces with it.
     """
     old, new = before.get("networks", {}), now.get("networks", {})
     changed = [name for name, one in old.items() if _differs(one, new.get(name)) and _is_ours(one, "network")]
     kept = {(one["bridge"], one["nic"]) for one in new.values() if one["own"]}
     made = {(one["bridge"], one["nic"]) for one in old.values() if one["own"] and _is_ours(one, "bridge")}
     gone = [one for one in before.get("interfaces", []) if one not in now.get("interfaces", [])]
+    if there and "guests" in there:
+        gone = [one for one in gone if one["guest"] in there["guests"]]
     return {
         "networks": [{"name": name, "state": "absent"} for name in sorted(changed)],
         "bridges": [{"name": name, "state": "absent"} for name, _nic in sorted(made - kept, key=str)],

@@ -177,6 +177,9 @@ def test_interfaces_that_are_no_longer_declared() -> None:
         {"guest": "g", "network": "lab", "state": "absent"},
         {"guest": "g", "network": "lan", "mac": "52:54:00:00:00:01", "state": "absent"},
     ]
+    now = record(declaration([LAN, LAB]))
+    assert leftovers(first, now, {"guests": {"g"}}) == found
+    assert leftovers(first, now, {"guests": {"other"}})["interfaces"] == []  # a guest that is gone has none to unplug
     plug = declaration([LAN, LAB], guests).plugs[1]
     assert patterns.interface(plug) == {"guest": "g", "network": "lan", "mac": "52:54:00:00:00:01"}
 
