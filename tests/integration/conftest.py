@@ -29,6 +29,7 @@ PARTS = {
     "guests": ("test_live", "test_restart", "test_faults", "test_states"),
     "interface": ("test_interface",),
     "sites": ("test_site", "test_coexistence"),
+    "patterns": ("test_packets", "test_patterns"),
 }
 
 
@@ -38,9 +39,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("release", RELEASES, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a lab stay together on one worker, whose lab it is; those with guests apart from the others."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tests that share a lab stay together on one worker, whose lab it is; those with guests apart from the others.
+
+    Those with packets stay in the order in which they are written: they go through what a host goes through.
+    """
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and "release" in callspec.params:
@@ -48,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
         elif item.path.stem in ("test_lab", "test_bridge_vm", "test_interface_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    yield
+    places = [at for at, item in enumerate(items) if item.path.stem in PARTS["patterns"]]
+    ordered = sorted(
+        (items[at] for at in places), key=lambda item: (item.path, item.callspec.params["release"], item.location[1])
+    )
+    for at, item in zip(places, ordered):
+        items[at] = item
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,8 @@ class Machine(abc.ABC):
         if self.role == "router":
             files["etc/systemd/system/lan-dnsmasq.service"] = DNSMASQ_UNIT
             files["etc/dnsmasq-lan.conf"] = DNSMASQ
+            # since systemd 256 networkd's IPv6Forwarding= of a link leaves the kernel's switch for all of them off
+            files["etc/sysctl.d/50-router.conf"] = "net.ipv6.conf.all.forwarding = 1\n"
         if self.role in ("outside", "client"):
             files["etc/systemd/system/web.service"] = WEB_UNIT.format(name=self.name)
         if self.role != "outside":
