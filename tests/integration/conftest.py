@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lab"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from bridge_host import BridgeHost
+from declared_host import DeclaredHost
 from host import Host
 from virtlab.lab import Lab
 from virtlab.settings import RELEASES
@@ -27,6 +28,7 @@ PARTS = {
     "confirm": ("test_takeover", "test_confirm"),
     "guests": ("test_live", "test_restart", "test_faults", "test_states"),
     "interface": ("test_interface",),
+    "sites": ("test_site", "test_coexistence"),
     "patterns": ("test_packets", "test_patterns"),
 }
 
@@ -85,6 +87,22 @@ def bridges(lab: Lab, release: str) -> Iterator[BridgeHost]:
     host.install()
     yield host
     host.close()
+
+
+@pytest.fixture(scope="session")
+def declaring(lab: Lab) -> Iterator[DeclaredHost]:
+    host = DeclaredHost(lab, lab.machine("h1"))
+    host.bare()
+    host.install()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def declared(declaring: DeclaredHost) -> DeclaredHost:
+    """A host that has libvirt, and no network."""
+    declaring.bare()
+    return declaring
 
 
 @pytest.fixture

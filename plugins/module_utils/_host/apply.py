@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
 
 from .._core import command, files
+from .._core.errors import SystemFailure
 from .._core.plan import Plan
 from . import units
 from .firewall import TABLE
@@ -47,6 +49,8 @@ def _setting(key: str, value: str) -> None:
 
 def _stop(unit: str) -> None:
     command.run("systemctl", "--quiet", "disable", "--now", unit)
+    with contextlib.suppress(SystemFailure):  # it is not known any more, unless it had failed
+        command.run("systemctl", "reset-failed", unit)
     if "@" in unit:
         command.run("systemctl", "clean", "--what=state", unit)  # the leases of a network that is gone
 

@@ -37,7 +37,7 @@ def checks(one: Network, outside: str | None, own: typing.Sequence[str]) -> list
     for address in one.addresses:
         host = str(ipaddress.ip_interface(address).ip)
         found.append(check(f"a guest {_may(open_)} its host, {host}", "ping", host, open_))
-    for address in own if one.pattern == ISOLATED else ():
+    for address in [address for address in own if one.pattern == ISOLATED and _speaks(one, address)]:
         found.append(check(f"a guest {_may(open_)} its host, {address}", "ping", address, open_))
     if outside and one.pattern in (BRIDGED, NAT, CUSTOM_NAT, ISOLATED) and _speaks(one, outside):
         out = one.pattern != ISOLATED

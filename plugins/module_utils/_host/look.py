@@ -59,10 +59,11 @@ def gather(params: Params) -> dict[str, typing.Any]:
     said: Options = {"networks": params["networks"], "guests": params["guests"]}
     if params["keep"]:
         said = patterns.merged(before, said, params["remove"] or {})
-    found = patterns.declaration(said["networks"], said["guests"])
+    found, errors = patterns.understood(said["networks"], said["guests"])
     packages = _missing()
     there = _there(params["uri"], bool(packages))
-    patterns.refuse(list(_refused(found, there)))
+    named = {str(one.get("name")) for one in said["networks"]}
+    patterns.refuse([*errors, *_refused(found, named, there)])
     record = {**patterns.record(found, there, before), "declared": said}
     return {
         "packages": packages,
@@ -70,7 +71,7 @@ def gather(params: Params) -> dict[str, typing.Any]:
         "bridges": [patterns.bridge(one) for one in found.networks if one.own_bridge],
         "networks": [patterns.libvirt_network(one) for one in found.networks],
         "interfaces": [patterns.interface(plug) for plug in found.plugs],
-        "leftovers": patterns.leftovers(before, record),
+        "leftovers": patterns.leftovers(before, record, there),
         "declared": said["networks"],
         "record": record,
         "made": before,
@@ -116,8 +117,8 @@ def _there(uri: str, bare: bool) -> Options:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _refused(found: Declaration, there: Options) -> typing.Iterator[str]:
-    """What the declaration alone does not show."""
+def _refused(found: Declaration, named: set[str], there: Options) -> typing.Iterator[str]:
+    """What the declaration alone does not show; `named` are all networks of it, those that can't be meant as well."""
     made = {one.bridge for one in found.networks}
     for one in found.networks:
         for option in ("nic", "dev"):
@@ -130,7 +131,7 @@ def _refused(found: Declaration, there: Options) -> typing.Iterator[str]:
                 f"network {one.name}: nic: {nic!r} is a wireless NIC, and an access point takes frames of its own address"
                 " only: declare the network routed or nat instead"
             )
-    known = {one.name for one in found.networks} | there.get("networks", set())
+    known = named | there.get("networks", set())
     for plug in found.plugs:
         if "guests" in there and plug.guest not in there["guests"]:
             yield f"guest {plug.guest}: there is no such guest on this host; it has {_names(there['guests'])}"

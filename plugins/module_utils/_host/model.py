@@ -112,4 +112,4 @@ class Desired:
 @dataclasses.dataclass(frozen=True)
 class Observed:
     state: State
-    others_forward: bool = False  # whether somebody else on this host needs forwarding
+    others_forward: frozenset[int] = frozenset()  # the IP versions that somebody else on this host needs forwarded

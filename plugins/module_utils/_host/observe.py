@@ -90,10 +90,13 @@ def _stamp_beside(found: typing.Mapping[str, File]) -> str:
     return ""
 
 
-def _others_forward(desired: Desired, state: State) -> bool:
-    """Docker, or a network of libvirt's that was not declared."""
+def _others_forward(desired: Desired, state: State) -> frozenset[int]:
+    """The IP versions that Docker needs, or a network of libvirt's that was not declared."""
     ours = {one.name for one in desired.networks} | set(remembered(state).get("networks", {}))
     if pathlib.Path("/sys/class/net/docker0").exists():
-        return True
+        return frozenset(SETTINGS)
     strangers = [path for path in _NETWORKS.glob("*.xml") if path.stem not in ours]
-    return any("<forward " in (files.read(str(path)) or ("", 0))[0] for path in strangers)
+    texts = [(files.read(str(path)) or ("", 0))[0] for path in strangers]
+    passing = [text for text in texts if "<forward " in text]
+    six = any("family='ipv6'" in text for text in passing)
+    return frozenset(([4] if passing else []) + ([6] if six else []))

@@ -32,6 +32,13 @@ def merged(before: Options, said: Options, removed: Options) -> Options:
 
 def declaration(networks: Said, guests: Said = ()) -> Declaration:
     """host_networks and host_guests in normal form; raises one InputError with everything that is wrong."""
+    found, errors = understood(networks, guests)
+    refuse(errors)
+    return found
+
+
+def understood(networks: Said, guests: Said = ()) -> tuple[Declaration, list[str]]:
+    """(what of it can be meant, what is wrong with the rest)."""
     errors: list[str] = []
     found, plugs = [], []
     for at, said in enumerate(networks):
@@ -45,8 +52,7 @@ def declaration(networks: Said, guests: Said = ()) -> Declaration:
         except InputError as error:
             errors.append(str(error))
     errors.extend(_together(found))
-    refuse(errors)
-    return Declaration(tuple(_over_bridges(found)), tuple(plugs))
+    return Declaration(tuple(_over_bridges(found)), tuple(plugs)), errors
 
 
 def refuse(errors: typing.Sequence[str]) -> None:
@@ -188,19 +194,21 @@ def record(found: Declaration, there: Options | None = None, before: Options | N
     `there` names the networks and bridges that the host has; what had been there before its first declaration is not
     ours to take away (`adopted`). `before` is the record of the last declaration.
     """
+    old, there = (before or {}).get("networks", {}), there or {}
+    ours = {one["bridge"] for one in old.values() if _is_ours(one, "bridge" if one["own"] else "network")}
     networks = {}
     for one in found.networks:
-        old = (before or {}).get("networks", {}).get(one.name)
-        known = {old["bridge"]} if old else set()
-        adopted = [
-            *([] if old or one.name not in (there or {}).get("networks", ()) else ["network"]),
-            *(["bridge"] if one.own_bridge and one.bridge in (there or {}).get("bridges", ()) else []),
-        ]
-        same = old and one.bridge in known and old["own"] == one.own_bridge
+        kept = {
+            "network": not _is_ours(old[one.name], "network")
+            if one.name in old
+            else one.name in there.get("networks", ()),
+            "bridge": one.own_bridge and one.bridge in there.get("bridges", ()) and one.bridge not in ours,
+        }
         networks[one.name] = {
             "bridge": one.bridge,
             "own": one.own_bridge,
-            "adopted": old["adopted"] if same else adopted,
+            "nic": one.options.get("nic"),
+            "adopted": [what for what, adopted in kept.items() if adopted],
         }
     interfaces = [
         {
@@ -213,25 +221,33 @@ def record(found: Declaration, there: Options | None = None, before: Options | N
     return {"networks": networks, "interfaces": interfaces}
 
 
-def leftovers(before: Options, now: Options) -> dict[str, list[Options]]:
+def leftovers(before: Options, now: Options, there: Options | None = None) -> dict[str, list[Options]]:
     """What was made for an earlier declaration and is not of this one: each as its module takes it, to be absent.
 
-    A network whose bridge changes hands between libvirt and us goes first, too: a bridge has one maker.
+    A network whose bridge changes hands between libvirt and us goes first, too: a bridge has one maker. So does one
+    whose bridge comes to another NIC, or to none: the host's own addresses go back where they came from. A guest that is
+    gone from the host (`there`) took its interfaces with it.
     """
     old, new = before.get("networks", {}), now.get("networks", {})
-    changed = [name for name, one in old.items() if _differs(one, new.get(name)) and "network" not in one["adopted"]]
-    kept = {one["bridge"] for one in new.values() if one["own"]}
-    made = {one["bridge"] for one in old.values() if one["own"] and "bridge" not in one["adopted"]}
+    changed = [name for name, one in old.items() if _differs(one, new.get(name)) and _is_ours(one, "network")]
+    kept = {(one["bridge"], one["nic"]) for one in new.values() if one["own"]}
+    made = {(one["bridge"], one["nic"]) for one in old.values() if one["own"] and _is_ours(one, "bridge")}
     gone = [one for one in before.get("interfaces", []) if one not in now.get("interfaces", [])]
+    if there and "guests" in there:
+        gone = [one for one in gone if one["guest"] in there["guests"]]
     return {
         "networks": [{"name": name, "state": "absent"} for name in sorted(changed)],
-        "bridges": [{"name": name, "state": "absent"} for name in sorted(made - kept)],
+        "bridges": [{"name": name, "state": "absent"} for name, _nic in sorted(made - kept, key=str)],
         "interfaces": [{**one, "state": "absent"} for one in gone],
     }
 
 
+def _is_ours(remembered: Options, what: str) -> bool:
+    return what not in remembered["adopted"]
+
+
 def _differs(old: Options, new: Options | None) -> bool:
-    return new is None or (old["bridge"], old["own"]) != (new["bridge"], new["own"])
+    return new is None or any(old[what] != new[what] for what in ("bridge", "own", "nic"))
 
 
 def needs_forwarding(networks: typing.Sequence[Network], version: int) -> bool:

@@ -15,8 +15,9 @@ from .firewall import stamp_of
 from .model import Desired, Observed, State
 from .services import target
 
-# The order: what goes stops while its files are there; units are told of their files before they start.
-LEAVE, STOP, FILE, TELL, SETTING, START = range(6)
+# The order: what goes stops while its files are there, and before its rules go, since it would bring them back; units are
+# told of their files before they start.
+STOP, LEAVE, FILE, TELL, SETTING, START = range(6)
 
 _FIREWALL_FILES = (units.TABLE_FILE, f"{units.SYSTEMD}/{units.FIREWALL_UNIT}")
 FIREWALL, BESIDE, FORWARDING, RECORD = "firewall", "beside other firewalls", "forwarding", "record"
@@ -65,20 +66,23 @@ def _steps(subject: str, now: State, then: State) -> Iterator[Step]:
         yield Step(FILE, subject, "file", f"{'write' if file else 'delete'} {path}", {"path": path, "file": file})
     if any(path.startswith(units.SYSTEMD) for path in changed):
         yield Step(TELL, subject, "tell", "")
-    yield from _unit_steps(subject, now, then, bool(changed))
+    yield from _unit_steps(subject, now, then, changed)
     if subject == FORWARDING:
         for key, value in then.settings.items():
             if now.settings.get(key) != value:
                 yield Step(SETTING, subject, "setting", f"set {key} = {value}", {"key": key, "value": value})
 
 
-def _unit_steps(subject: str, now: State, then: State, changed: bool) -> Iterator[Step]:
+def _unit_steps(subject: str, now: State, then: State, changed: list[str]) -> Iterator[Step]:
     template = now.files.get(units.DNSMASQ_FILE) != then.files.get(units.DNSMASQ_FILE)
     for unit in sorted({*now.units, *then.units}):
         if _subject_of_unit(unit) != subject:
             continue
         was, wanted = now.units.get(unit, False), then.units.get(unit, False)
-        if was and not wanted:
+        goes = unit in now.units and any(
+            path not in then.files for path in changed
+        )  # one that has failed is enabled, too
+        if not wanted and (was or goes):
             yield Step(STOP, subject, "stop", f"stop {unit}", {"unit": unit})
         elif wanted and not was:
             yield Step(START, subject, "start", f"start {unit}", {"unit": unit})

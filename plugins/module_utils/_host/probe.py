@@ -88,4 +88,4 @@ def listen(address: str, port: int, protocol: str, seconds: float) -> dict[str, 
 VERBS: dict[str, typing.Callable[..., dict[str, typing.Any]]] = {"discover": discover, "listen": listen}
 
 if __name__ == "__main__":
-    print(json.dumps(VERBS[sys.argv[1]](**json.loads(sys.argv[2]))))
+    sys.stdout.write(json.dumps(VERBS[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -81,7 +81,6 @@ def remembered(state: State) -> Options:
 def _given_back(observed: Observed) -> dict[str, str]:
     """The settings as they were before; but not while somebody else's networks need what we have switched on."""
     now = observed.state.settings
-    if observed.others_forward:
-        return dict(now)
+    needed = {SETTINGS[version] for version in observed.others_forward}
     before = remembered(observed.state).get("settings", {})
-    return {key: before.get(key, value) for key, value in now.items()}
+    return {key: value if key in needed else before.get(key, value) for key, value in now.items()}

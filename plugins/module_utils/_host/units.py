@@ -35,7 +35,6 @@ ReloadPropagatedFrom={_EARLY}
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=nft -f {TABLE_FILE}
-ExecReload=nft -f {TABLE_FILE}
 ExecReload={BESIDE} up
 [Install]
 WantedBy=multi-user.target
@@ -49,7 +48,6 @@ After={FIREWALL_UNIT} {_OTHERS}
 StartLimitIntervalSec=0
 [Service]
 Type=oneshot
-ExecStart=nft -f {TABLE_FILE}
 ExecStart={BESIDE} up
 [Install]
 WantedBy=multi-user.target {_OTHERS}
@@ -103,13 +101,13 @@ DNSMASQ_FILE = f"{SYSTEMD}/virtnet-dnsmasq@.service"
 DNSMASQ = _DNSMASQ
 
 BESIDE_SCRIPT = r"""#!/bin/sh
-# Written by virtnet.kvm. Room for the declared networks in the rules of others: a packet has to pass every firewall of a
-# host, and libvirt, Docker, ufw and firewalld each bring their own.
+# Written by virtnet.kvm. Our own table, and room for the declared networks in the rules of others: a packet has to pass every
+# firewall of a host, and libvirt, Docker, ufw and firewalld each bring their own.
 #     beside up       everything in its place      beside down    all of it taken away
 #     beside check    succeeds when everything is in its place
 cd /etc/virtnet-kvm || exit 1
 verb=$1
-seen=/run/virtnet-beside # from when on our chains were there
+seen=/run/virtnet-beside # since libvirt's rules were seen
 exec 9>> $seen.lock
 flock 9
 mark=$(cat mark)
@@ -158,19 +156,25 @@ out_of_iptables() {
     done
 }
 
+own_table() {
+    nft list chain inet virtnet "$(sed -n 's/^ *chain \(rules-[0-9a-f]*\) .*/\1/p' firewall.nft)" > /dev/null 2>&1 && return
+    off
+    nft -f firewall.nft
+}
+
 # libvirt's own rules are gone when somebody flushed the ruleset, and its networks neither reach out nor start. It makes its
 # chains anew only when it starts (a reload does not); guests run on meanwhile.
 mend_libvirt() {
-    [ -e $seen ] && have iptables && ! iptables -w -S VIRTNET_END > /dev/null 2>&1 || return 0
+    if libvirts_rules; then touch $seen; return; fi
+    [ -e $seen ] || return 0
     for network in /run/libvirt/network/*.xml; do [ -e "$network" ] && break; done
     [ -e "$network" ] || return 0
-    libvirts_rules && return 0
     for daemon in libvirtd virtnetworkd; do
         systemctl --quiet is-active $daemon $daemon.socket || continue
+        off
         systemctl restart $daemon
-        for _turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do libvirts_rules && return 0; sleep 0.2; done
+        for _turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do libvirts_rules && return; sleep 0.2; done
     done
-    return 0
 }
 
 libvirts_rules() {
@@ -219,9 +223,12 @@ out_of_zones() {
     done < zones
 }
 
+everything() { own_table && mend_libvirt && in_iptables && in_libvirts_table && in_zones; }
+
 case "$verb" in
-    up) mend_libvirt; in_iptables && in_libvirts_table && in_zones && touch $seen ;;
-    check) in_iptables && in_libvirts_table && in_zones ;;
+    # Once more where somebody flushed rules meanwhile.
+    up) for _turn in 1 2 3 4 5; do everything; (verb=check; everything) && exit 0; done; exit 1 ;;
+    check) everything ;;
     down) out_of_iptables; out_of_libvirts_table; out_of_zones; rm -f $seen $seen.lock ;;
     *) echo "beside up | check | down" >&2; exit 2 ;;
 esac

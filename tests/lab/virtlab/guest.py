@@ -47,11 +47,23 @@ def interface(network: str, mac: str | None, portgroup: str | None) -> str:
 
 def start(host: Machine, name: str, interfaces: list[str]) -> None:
     """Define and start the guest; returns at once."""
+    define(host, name, interfaces)
+    boot(host, name)
+
+
+def define(host: Machine, name: str, interfaces: list[str]) -> None:
     xml = DOMAIN.format(name=name, folder=GUEST_FOLDER, interfaces="".join(interfaces))
-    for verb in (["define", "/dev/stdin"], ["start", name]):
-        done = host.run(["virsh", "-q", *verb], input=xml.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if done.returncode:
-            raise LabError(f"guest {name} on {host.name}: {done.stderr.decode().strip()}")
+    _virsh(host, name, "define", "/dev/stdin", stdin=xml)
+
+
+def boot(host: Machine, name: str) -> None:
+    _virsh(host, name, "start", name)
+
+
+def _virsh(host: Machine, name: str, *words: str, stdin: str = "") -> None:
+    done = host.run(["virsh", "-q", *words], input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise LabError(f"guest {name} on {host.name}: {done.stderr.decode().strip()}")
 
 
 def wait_for_lease(host: Machine, name: str, nic: str = "eth0") -> str:

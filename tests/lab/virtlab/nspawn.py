@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -22,7 +23,14 @@ BOOT_SECONDS = 90
 _LEADERS: dict[pathlib.Path, int] = {}
 
 # systemd-nspawn that may not make units of its own ends with status 133 when its machine wants to reboot.
-KEEP_BOOTING = 'while "$@"; [ $? -eq 133 ]; do :; done'
+# Each machine has a cgroup of its own: else the systemds of all share one tree, and stop each other's units of one name.
+KEEP_BOOTING = """\
+for tree in {trees}; do
+    if [ -e $tree/cgroup.procs ]; then mkdir -p $tree/{cgroup} && echo $$ > $tree/{cgroup}/cgroup.procs; fi
+done
+while "$@"; [ $? -eq 133 ]; do :; done
+"""
+CGROUP_TREES = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Container(Machine):
         bridge = "out0" if self.role == "outside" else "lan0"
         extra = ["--network-veth-extra=router-out:out0"] if self.role == "router" else []
         command = [
-            "sh", "-c", KEEP_BOOTING, "lab-machine",
+            "sh", "-c", KEEP_BOOTING.format(trees=" ".join(CGROUP_TREES), cgroup=self._cgroup), "lab-machine",
             "nsenter", f"--net=/run/netns/{self.namespace}",
             "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--capability=all",
             f"--directory={self.root}", f"--machine={self.name}", f"--hostname={self.name}",
@@ -90,6 +98,19 @@ class Container(Machine):
             kill(pid)  # the first is the container's init, and the kernel ends the others with it
         for link in self._cables():
             subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL, check=False)
+        wait_for(f"the end of {self.name}'s processes", self._remove_cgroup, 20)
+
+    @property
+    def _cgroup(self) -> str:
+        return f"{self.namespace}-{self.name}"
+
+    def _remove_cgroup(self) -> bool:
+        tops = [pathlib.Path(tree, self._cgroup) for tree in CGROUP_TREES]
+        for top in tops:
+            for folder, _folders, _files in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):  # its last process is not quite gone
+                    os.rmdir(folder)  # noqa: PTH106
+        return not any(top.exists() for top in tops)
 
     def reboot(self) -> None:
         before = self.leader()

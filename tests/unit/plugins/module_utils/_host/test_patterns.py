@@ -99,6 +99,11 @@ def test_refused_together(networks: list[dict], words: list[str]) -> None:
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
+def test_what_can_be_meant_of_a_wrong_declaration_is_looked_at_as_well() -> None:
+    found, errors = patterns.understood([{"name": "x", "pattern": "y"}, LAN], [{"guest": "g"}])
+    assert [one.name for one in found.networks] == ["lan"] and len(errors) == 2
+
+
 def test_the_same_port_on_two_addresses_or_protocols_is_no_clash() -> None:
     to = {"to": "10.10.0.5:1"}
     forwards = [
@@ -125,7 +130,9 @@ def absent(*names: str) -> list[dict]:
     ([EDGE], [{**LEASE, "name": "edge", "bridge": "br-edge"}], (), ()),
     ([EDGE], [{**LAB, "name": "edge", "bridge": "br-edge"}], ("edge",), ("br-edge",)),
     ([LAB], [{**EDGE, "name": "lab", "bridge": "vn-lab"}], ("lab",), ()),
-    ([LAN], [{**EDGE, "name": "lan", "bridge": "br0"}], (), ()),
+    ([LAN], [{**EDGE, "name": "lan", "bridge": "br0"}], ("lan",), ("br0",)),
+    ([EDGE], [{**LAN, "name": "edge", "bridge": "br-edge"}], ("edge",), ("br-edge",)),
+    ([LAN], [{**LAN, "nic": "eno2"}], ("lan",), ("br0",)),
 ])  # fmt: skip
 def test_leftovers(before: list, after: list, networks: tuple, bridges: tuple) -> None:
     first = record(declaration(before))
@@ -145,6 +152,23 @@ def test_what_was_there_before_is_not_ours_to_take_away() -> None:
     }  # fmt: skip
 
 
+def test_a_bridge_that_was_made_for_another_pattern_or_network_is_not_adopted() -> None:
+    there = {"networks": {"lab", "edge"}, "bridges": {"vn-lab", "br-edge"}}
+    first = record(declaration([LAB, EDGE]))
+    later = record(
+        declaration([{**EDGE, "name": "lab", "bridge": "vn-lab"}, {**LEASE, "bridge": "br-edge"}]), there, first
+    )
+    assert [one["adopted"] for one in later["networks"].values()] == [[], []]
+
+
+def test_an_adopted_network_stays_adopted_when_its_pattern_changes() -> None:
+    there = {"networks": {"lab"}, "bridges": {"vn-lab"}}
+    first = record(declaration([LAB]), there)
+    later = record(declaration([{**EDGE, "name": "lab", "bridge": "br-edge"}]), there, first)
+    assert later["networks"]["lab"]["adopted"] == ["network"]
+    assert leftovers(later, record(declaration([])))["networks"] == []
+
+
 def test_interfaces_that_are_no_longer_declared() -> None:
     guests = [{"guest": "g", "interfaces": [{"network": "lab"}, {"network": "lan", "mac": "52:54:00:00:00:01"}]}]
     first = record(declaration([LAN, LAB], guests))
@@ -153,6 +177,9 @@ def test_interfaces_that_are_no_longer_declared() -> None:
         {"guest": "g", "network": "lab", "state": "absent"},
         {"guest": "g", "network": "lan", "mac": "52:54:00:00:00:01", "state": "absent"},
     ]
+    now = record(declaration([LAN, LAB]))
+    assert leftovers(first, now, {"guests": {"g"}}) == found
+    assert leftovers(first, now, {"guests": {"other"}})["interfaces"] == []  # a guest that is gone has none to unplug
     plug = declaration([LAN, LAB], guests).plugs[1]
     assert patterns.interface(plug) == {"guest": "g", "network": "lan", "mac": "52:54:00:00:00:01"}
 

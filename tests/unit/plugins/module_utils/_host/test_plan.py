@@ -53,6 +53,7 @@ def test_order() -> None:
     assert there.index("write /etc/virtnet-kvm/dnsmasq/edge.conf") < there.index("set net.ipv4.ip_forward = 1")
     assert there.index("set net.ipv4.ip_forward = 1") < there.index("start virtnet-dnsmasq@edge.service")
     back = words([], done([EDGE], EMPTY))
+    assert back.index("stop virtnet-beside.service") < back.index("take our chains away")
     assert back.index("take our chains away") < back.index("delete /etc/virtnet-kvm/beside")
     assert back.index("stop virtnet-dnsmasq@edge.service") < back.index("delete /etc/virtnet-kvm/dnsmasq/edge.conf")
 
@@ -70,6 +71,17 @@ def test_a_unit_that_somebody_stopped_is_started() -> None:
     now = done([EDGE], EMPTY)
     stopped = dataclasses.replace(now, units={**now.units, "virtnet-dnsmasq@edge.service": False})
     assert words([EDGE], stopped) == ["start virtnet-dnsmasq@edge.service"]
+
+
+def test_a_unit_that_had_failed_goes_with_its_files() -> None:
+    now = done([EDGE], EMPTY)
+    failed = dataclasses.replace(now, units=dict.fromkeys(now.units, False))
+    assert [word for word in words([], failed) if word.startswith("stop ")] == [
+        "stop virtnet-beside.path",
+        "stop virtnet-beside.service",
+        "stop virtnet-dnsmasq@edge.service",
+        "stop virtnet-firewall.service",
+    ]
 
 
 def test_only_the_service_that_changed_is_touched() -> None:

@@ -20,8 +20,8 @@ EDGE = {"name": "edge", "pattern": "custom_nat", "address": "10.50.0.1/24"}
 LAN = {"name": "lan", "pattern": "bridged", "nic": "eno1"}
 
 
-def reached(networks: list[dict], state: State, others: bool = False) -> State:
-    return target(desired({"networks": networks}), Observed(state, others))
+def reached(networks: list[dict], state: State, others: tuple[int, ...] = ()) -> State:
+    return target(desired({"networks": networks}), Observed(state, frozenset(others)))
 
 
 @pytest.mark.parametrize(("networks", "settings", "dhcp"), [
@@ -52,7 +52,13 @@ def test_what_was_before_is_remembered_from_the_first_time() -> None:
 
 def test_forwarding_stays_while_others_need_it() -> None:
     first = reached([LAB], State(settings=OFF))
-    assert reached([], first, others=True).settings[FORWARD] == "1"
+    assert reached([], first, others=(4, 6)).settings[FORWARD] == "1"
+
+
+def test_forwarding_stays_on_only_for_the_ip_versions_that_somebody_else_needs() -> None:
+    first = reached([{**LAB, "address6": "fd00::1/64"}], State(settings=OFF))
+    assert first.settings == {FORWARD: "1", FORWARD6: "1"}
+    assert reached([], first, others=(4,)).settings == {FORWARD: "1", FORWARD6: "0"}
 
 
 def test_a_state_to_return_to_is_the_target() -> None:
