@@ -221,7 +221,7 @@ class Site:
         # A bridge's ports are exact, and a namespace is no guest that libvirt knows: to the playbook it is a foreign port.
         self.world.unplug("lan")
         out = ansible(
-            self.lab, "ansible-playbook", f"virtnet.kvm.{name}", "-i", str(self.inventory), "--limit", "h1,h2"
+            self.lab, "ansible-playbook", f"virtnet.kvm.{name}", "-i", str(self.inventory), "--limit", "h1,h2", "--diff"
         )
         found = re.findall(r"^(\w+)\s+:.* changed=(\d+) +unreachable=(\d+) +failed=(\d+)", out, re.MULTILINE)
         recap = {host: (int(changed), int(lost) + int(failed)) for host, changed, lost, failed in found}
