@@ -186,7 +186,6 @@ def test_restarts(beside: DeclaredHost) -> None:
         "systemctl start nftables",
         "systemctl reload nftables",
         "systemctl restart nftables",
-        "systemctl stop nftables",
         "systemctl restart libvirtd",
         "systemctl reload libvirtd",
     ):
