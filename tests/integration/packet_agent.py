@@ -60,11 +60,12 @@ class Agent:
         await self.loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             order = json.loads(line)
+            number = order.pop("number")
             try:
                 answer = await getattr(self, "do_" + order.pop("do"))(**order)
             except OSError as error:
                 answer = {"error": str(error)}
-            print(json.dumps(answer), flush=True)
+            print(json.dumps({"number": number, "answer": answer}), flush=True)
 
     async def do_listen(self, tcp: list[int], udp: list[int]) -> dict:
         for port in tcp:
@@ -206,7 +207,7 @@ def source_of(frame: bytes) -> str:
 
 async def main() -> None:
     agent = Agent(sys.argv[1])
-    print(json.dumps({"here": agent.name}), flush=True)
+    print(json.dumps({"number": 0, "answer": {}}), flush=True)
     await agent.serve()
 
 

@@ -87,16 +87,20 @@ class Agent:
         inside = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
         command = machine.inside([*inside, "python3", "-c", AGENT, name])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.name = name
+        self.name, self.number = name, 0
 
     def send(self, do: str, **what: typing.Any) -> None:
-        self.process.stdin.write(json.dumps({"do": do, **what}) + "\n")
+        self.number += 1
+        self.process.stdin.write(json.dumps({"number": self.number, "do": do, **what}) + "\n")
         self.process.stdin.flush()
 
     def read(self) -> dict:
-        line = self.process.stdout.readline()
-        assert line, f"the agent at {self.name} is gone"
-        answer = json.loads(line)
+        """The answer to the last order; those of a test that was ended in the middle are still on their way."""
+        number = -1
+        while number != self.number:
+            line = self.process.stdout.readline()
+            assert line, f"the agent at {self.name} is gone"
+            number, answer = json.loads(line).values()
         assert "error" not in answer, f"{self.name}: {answer['error']}"
         return answer
 
