@@ -50,8 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if callspec and "release" in callspec.params:
             part = next((part for part, stems in PARTS.items() if item.path.stem in stems), "plain")
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
-        elif item.path.stem in ("test_lab", "test_bridge_vm", "test_interface_vm"):
+        elif item.path.stem in ("test_lab", "test_bridge_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        elif item.path.stem in ("test_interface_vm", "test_backend_vm"):
+            item.add_marker(pytest.mark.xdist_group("later-vm"))
     yield
     places = [at for at, item in enumerate(items) if item.path.stem in PARTS["patterns"]]
     ordered = sorted(
@@ -67,6 +69,21 @@ def lab(release: str) -> Iterator[Lab]:
     one = Lab(f"test-{release}-{worker}")
     one.up(HOSTS, release)
     yield one
+    if not os.environ.get("VIRTNET_KEEP_LAB"):
+        one.down()
+
+
+@pytest.fixture(scope="session")
+def later_vm() -> Iterator[Host]:
+    """A virtual machine of a release whose libvirt knows VLANs of a plain bridge, and nftables."""
+    one = Lab("test-later-vm")
+    one.up(1, os.environ.get("VIRTNET_VM_RELEASE", "trixie"), "vm")
+    host = Host(one, one.machine("h1"))
+    host.run("modprobe bridge")  # or ip(8) lists a bridge without a name
+    host.clean()
+    host.install()
+    yield host
+    host.close()
     if not os.environ.get("VIRTNET_KEEP_LAB"):
         one.down()
 

@@ -41,11 +41,11 @@ EOX
 virsh -q net-destroy first
 sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 """
-# Each part under a heading. Not: what comes with time (carrier, timers, counters; what the kernel does about an IPv6 address once a
+# Each part under a heading. Not: what comes with time (carrier, spanning tree, timers, counters; what the kernel does about an IPv6 address once a
 # port is plugged in; the unit that runs for a moment whenever libvirt's networks change), and what is chosen anew (MAC, uuid).
 PARTS = {
     "links": r"ip -d -o link | sed -E 's/^[0-9]+: //; s/[a-z_]+_timer +[0-9.]+//g; s/,?(NO-CARRIER|LOWER_UP),?//g;"
-    r" s/(promiscuity|allmulti|state|root_port|root_path_cost|designated_port|designated_cost|port_id|port_no) +[^ ]+//g;"
+    r" s/(promiscuity|allmulti|state|ageing_time|root_port|root_path_cost|designated_port|designated_cost|port_id|port_no) +[^ ]+//g;"
     r" s/(designated_root|designated_bridge|bridge_id) [^ ]+//g; s/topology_change(_ack|_detected)? [0-9]//g; s/altname [^ ]+//g;"
     r" s/link-netnsid [0-9]+//; s/(gso|gro|tso)_[a-z0-9_]+ [0-9]+//g; s/ +/ /g' | sort",
     "addresses": r"ip -o address | sed -E 's/^[0-9]+: //; s/ tentative//; s/ +/ /g' | grep -v ' fe80' | sort",
@@ -53,7 +53,7 @@ PARTS = {
     r" | grep -v -e fe80 -e multicast -e anycast -e '^local .*:' | sed -E 's/ linkdown//; s/ +/ /g; s/ $//' | sort",
     "rules": "nft -s list ruleset",
     "units": "systemctl list-unit-files --no-legend | grep -v -e '^run-' -e transient; systemctl list-units --plain --no-legend 'virtnet-*' |"
-    " awk '{print $1, $3}' | grep -v beside.service; systemctl --failed --plain --no-legend | grep -v beside.service; find /etc/systemd/system -printf '%p %l\n' | sort",
+    " awk '{print $1, $3}' | grep -v beside.service; systemctl --failed --plain --no-legend 'virtnet-*' | grep -v beside.service; find /etc/systemd/system -printf '%p %l\n' | sort",
     "files": r"find /etc /var/lib/virtnet* /var/lib/private /var/lib/libvirt/dnsmasq /var/lib/libvirt/network 2>/dev/null"
     r" ! -path '/etc/libvirt/qemu/networks/*.xml' ! -name '*.leases' ! -name '*.status' ! -name '*.macs' -printf '%M %p %l\n' | sort;"
     r" find /etc /var/lib/virtnet* ! -path '/etc/libvirt/qemu/networks/*.xml' -type f -exec sha256sum {} + 2>/dev/null | sort -k2",

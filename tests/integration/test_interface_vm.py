@@ -6,16 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 
 import pytest
 from host import Host
 from test_interface import MAC, elements, foretold, make, refused, start
 from virtlab import guest as lab_guest
-from virtlab.lab import Lab
 
-RELEASE = os.environ.get("VIRTNET_VM_RELEASE", "trixie")  # whose libvirt sets VLANs on a plain bridge
 LIMIT = {"inbound": {"average": 1000, "peak": 2000, "burst": 64}, "outbound": {"average": 128}}
 NET = {"name": "na", "mode": "nat", "address": "10.70.0.1/24"}
 GIVES = {
@@ -28,22 +24,14 @@ GIVES = {
 
 
 @pytest.fixture(scope="module")
-def vm() -> Iterator[Host]:
-    lab = Lab("test-interface-vm")
-    lab.up(1, RELEASE, "vm")
-    host = Host(lab, lab.machine("h1"))
-    host.run("modprobe bridge")  # or ip(8) lists a bridge without a name
-    host.clean()
-    host.install()
+def vm(later_vm: Host) -> Host:
+    host = later_vm
     host.module(networks=[NET, GIVES])
     host.run("ip link add br-vlan type bridge vlan_filtering 1 && ip link set br-vlan up")
     host.run("ip link add br-flat type bridge && ip link set br-flat up")
     make(host, "g1", lab_guest.interface("na", MAC(1), None))
     start(host, "g1", wait=False)
-    yield host
-    host.close()
-    if not os.environ.get("VIRTNET_KEEP_LAB"):
-        lab.down()
+    return host
 
 
 def limits(vm: Host) -> str:
@@ -77,7 +65,7 @@ def test_vlans(vm: Host) -> None:
     tags = {"tags": [{"id": 42}]}
     trunk = {"tags": [{"id": 42, "native_mode": "untagged"}, {"id": 43}]}
     assert "libvirt's own" in refused(vm, guest="g1", mac=MAC(1), vlan=tags)
-    if RELEASE == "bookworm":
+    if vm.release == "bookworm":
         assert "libvirt 11.0" in refused(vm, guest="g1", mac=MAC(1), bridge="br-vlan", vlan=tags)
         return
     assert "does not filter" in refused(vm, guest="g1", mac=MAC(1), bridge="br-flat", vlan=tags)

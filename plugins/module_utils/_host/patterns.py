@@ -25,8 +25,15 @@ def merged(before: Options, said: Options, removed: Options) -> Options:
     old = before.get("declared", {})
     found: Options = {}
     for kind, key in (("networks", "name"), ("guests", "guest")):
-        names = {one.get(key) for one in said[kind]} | set(removed.get(kind) or ())
-        found[kind] = [one for one in old.get(kind, []) if one.get(key) not in names] + list(said[kind])
+        rest, gone = list(said[kind]), removed.get(kind) or ()
+        found[kind] = []
+        for one in old.get(kind, []):  # what is said anew keeps its place, else saying it again would be a change
+            again = next((new for new in rest if new.get(key) == one.get(key)), None)
+            if again is not None:
+                rest.remove(again)
+            if again is not None or one.get(key) not in gone:
+                found[kind].append(one if again is None else again)
+        found[kind] += rest
     return found
 
 

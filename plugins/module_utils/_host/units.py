@@ -49,6 +49,8 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart={BESIDE} up
+Restart=on-failure
+RestartSec=1
 [Install]
 WantedBy=multi-user.target {_OTHERS}
 """

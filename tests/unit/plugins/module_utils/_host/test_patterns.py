@@ -191,6 +191,8 @@ def test_merged() -> None:
     nothing: dict = {"networks": [], "guests": []}
     assert merged(before, nothing, {"networks": ["lan"], "guests": ["g"]}) == {"networks": [LAB], "guests": []}
     assert merged({}, said, {"networks": None}) == said
+    again = merged(before, {"networks": [LAN], "guests": []}, {})
+    assert again["networks"] == [LAN, LAB]  # each in its place, whichever role speaks first
 
 
 @pytest.mark.parametrize(
