@@ -5,7 +5,7 @@
 # Labs are made of containers and network namespaces, which need root.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo demo-down test test-unit lint bench
+.PHONY: help setup demo demo-down test test-all test-unit lint bench
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,8 +19,11 @@ demo: setup  ## two KVM hosts, one playbook, and what its packets prove
 demo-down:  ## take the demo's lab down
 	@$(SUDO) tests/lab/lab down --name demo
 
-test: setup  ## every check and test: static, docs, sanity, unit, integration
-	@$(SUDO) tests/run all
+test: setup  ## every check, and every test that takes seconds: static, docs, sanity, unit, integration
+	@$(SUDO) tests/run most
+
+test-all: setup  ## the same with what takes minutes: every Molecule scenario, every change and drill, virtual machines
+	@$(SUDO) env VIRTNET_TEST_SECONDS=7200 tests/run all
 
 test-unit: setup  ## the pure half: some seconds
 	@tests/run unit

@@ -50,17 +50,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if callspec and "release" in callspec.params:
             part = next((part for part, stems in PARTS.items() if item.path.stem in stems), "plain")
             item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
+            if item.get_closest_marker("long") and callspec.params["release"] != RELEASES[0]:
+                item.add_marker("slow")
         elif item.path.stem in ("test_lab", "test_bridge_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
         elif item.path.stem in ("test_interface_vm", "test_backend_vm"):
             item.add_marker(pytest.mark.xdist_group("later-vm"))
     yield
-    places = [at for at, item in enumerate(items) if item.path.stem in PARTS["patterns"]]
-    ordered = sorted(
-        (items[at] for at in places), key=lambda item: (item.path, item.callspec.params["release"], item.location[1])
-    )
+    places = [at for at, item in enumerate(items) if item.path.stem in PARTS["patterns"] and _release(item)]
+    ordered = sorted((items[at] for at in places), key=lambda item: (item.path, _release(item), item.location[1]))
     for at, item in zip(places, ordered):
         items[at] = item
+
+
+def _release(item: pytest.Item) -> str:
+    """The release that a test is for; empty where it is for none."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("release", "") if callspec else ""
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from host import Host
 from virtlab.system import wait_for
 
+pytestmark = pytest.mark.slow
 LAB = {
     "name": "lab",
     "pattern": "nat",

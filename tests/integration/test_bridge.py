@@ -159,6 +159,7 @@ def test_info_fed_back_changes_nothing(bridges: BridgeHost) -> None:
     assert bridges.module("linux_bridge_info", name="none")["bridges"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persist", ["none", "networkd"])
 def test_what_fails_in_the_middle_is_put_back(bridges: BridgeHost, persist: str) -> None:
     """Before each rank of steps in turn, the take-over of the host's own NIC included."""

@@ -114,6 +114,7 @@ def start(words: list[str]) -> subprocess.Popen:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drill", range(DRILLS))
 def test_module_killed_between_any_two_steps(bridges: BridgeHost, drill: int) -> None:
     before = bridges.snapshot()

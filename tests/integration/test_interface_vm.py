@@ -12,6 +12,7 @@ from host import Host
 from test_interface import MAC, elements, foretold, make, refused, start
 from virtlab import guest as lab_guest
 
+pytestmark = pytest.mark.slow
 LIMIT = {"inbound": {"average": 1000, "peak": 2000, "burst": 64}, "outbound": {"average": 128}}
 NET = {"name": "na", "mode": "nat", "address": "10.70.0.1/24"}
 GIVES = {

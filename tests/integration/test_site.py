@@ -62,6 +62,7 @@ def changed(out: str) -> None:
     assert (found["failed"], found["unreachable"]) == (0, 0) and found["changed"] > 0, out
 
 
+@pytest.mark.long
 def test_there_and_back(declared: DeclaredHost, tmp_path: pathlib.Path) -> None:
     before = declared.settled_whole()
     changed(declared.play("site", tmp_path, SIX, "--check", "--diff"))
@@ -159,6 +160,7 @@ def every_change(names: list[str]) -> list[str]:
     return walk[::-1]
 
 
+@pytest.mark.long
 def test_every_change_of_pattern_leaves_nothing_behind(declared: DeclaredHost) -> None:
     bare = declared.settled_whole()
     scratch = {}
@@ -181,6 +183,7 @@ def test_every_change_of_pattern_leaves_nothing_behind(declared: DeclaredHost) -
     assert len(walk) == 31 and not wrong, "\n".join(f"{change}:\n{lines}" for change, lines in wrong.items())
 
 
+@pytest.mark.long
 def test_the_playbook_changes_patterns_likewise(declared: DeclaredHost, tmp_path: pathlib.Path) -> None:
     wanted = {}
     for pattern in ("bridged", "custom_nat", "nat"):
@@ -268,6 +271,7 @@ def many(count: int) -> list[dict]:
     return [EACH["bridged"], *others]
 
 
+@pytest.mark.long
 def test_fifty_networks_are_as_many_tasks_as_one(declared: DeclaredHost, tmp_path: pathlib.Path) -> None:
     tasks = []
     for networks in (many(1), many(50)):
