@@ -14,6 +14,7 @@ from bridge_host import difference
 from declared_host import OUTSIDE, DeclaredHost, recap
 
 pytestmark = pytest.mark.long
+pytestmark = pytest.mark.long
 NETWORKS = [
     {"name": "lan", "pattern": "bridged", "bridge": "br0", "nic": "host0"},
     {

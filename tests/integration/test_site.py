@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 
+import pytest
 from bridge_host import difference
 from declared_host import DeclaredHost, recap
 from test_ansible import ansible
