@@ -124,6 +124,7 @@ ISOLATED = """
          NET.a  NET.b  gw   host  other  client  router  outside
 NET.a    .      PEER   HOST HOST  -      -       -       -
 NET.b    PEER   .      HOST HOST  -      -       -       -
+host     BACK   BACK   .    .    .      .       .       .
 other    -      -      .    .     .      .       .       .
 client   -      -      .    .     .      .       .       .
 router   -      -      .    .     .      .       .       .
@@ -133,10 +134,10 @@ TABLES = {
     "lan": BRIDGED,
     "lab": NAT,
     "dmz": ROUTED,
-    "open": ISOLATED.replace("PEER", "own").replace("HOST", "own"),
-    "alone": ISOLATED.replace("PEER", "-").replace("HOST", "own"),
-    "quiet": ISOLATED.replace("PEER", "own").replace("HOST", "-"),
-    "sealed": ISOLATED.replace("PEER", "-").replace("HOST", "-"),
+    "open": ISOLATED.replace("PEER", "own").replace("HOST", "own").replace("BACK", "gw"),
+    "alone": ISOLATED.replace("PEER", "-").replace("HOST", "own").replace("BACK", "gw"),
+    "quiet": ISOLATED.replace("PEER", "own").replace("HOST", "-").replace("BACK", "-"),
+    "sealed": ISOLATED.replace("PEER", "-").replace("HOST", "-").replace("BACK", "-"),
     "lease": ROUTED,
     "edge": NAT,
 }
