@@ -15,6 +15,7 @@ from test_ansible import ansible
 from virtlab.lab import Lab
 from virtlab.system import wait_for
 
+pytestmark = pytest.mark.slow
 RELEASE = os.environ.get("VIRTNET_VM_RELEASE", "bookworm")
 FILTER = {"vlan": {"filtering": True}}
 
@@ -146,7 +147,6 @@ def test_info_fed_back_with_vlans(vm: BridgeHost) -> None:
     assert not vm.ask(name="br0", **info)["changed"]
 
 
-@pytest.mark.slow
 def test_a_hundred_with_a_vlan_each(vm: BridgeHost) -> None:
     every = [
         {"name": f"m{n}", "ports": [{"name": f"nic1.{n}", "type": "vlan", "parent": "nic1", "id": n}]}
@@ -173,7 +173,6 @@ def test_wrong_vlan_locks_nobody_out(vm: BridgeHost) -> None:
     wait_for("the way back", lambda: not difference(before, vm.snapshot()), 15, 0.5)
 
 
-@pytest.mark.slow
 def test_after_a_reboot_all_is_as_before(vm: BridgeHost) -> None:
     vm.settled(
         name="br0", ports=[{"name": "nic0", "vlans": {"pvid": 1, "untagged": [1], "tagged": ["30-32"]}}], inherit=True,

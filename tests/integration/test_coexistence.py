@@ -13,7 +13,7 @@ import pytest
 from bridge_host import difference
 from declared_host import OUTSIDE, DeclaredHost, recap
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 pytestmark = pytest.mark.long
 NETWORKS = [
     {"name": "lan", "pattern": "bridged", "bridge": "br0", "nic": "host0"},

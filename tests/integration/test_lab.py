@@ -146,6 +146,7 @@ def test_bad_words_are_refused() -> None:
         assert lab(*words, check=False).returncode in (1, 2)
 
 
+@pytest.mark.slow
 def test_a_vm_is_a_host_like_any(vm: VirtualMachine) -> None:
     done = lab("run", "h1", "--", "sh", "-c", "echo out; echo err >&2; exit 7", check=False, name=VM_NAME)
     assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 7)
@@ -158,6 +159,7 @@ def test_a_vm_is_a_host_like_any(vm: VirtualMachine) -> None:
     assert found.count("pong") == 1, found
 
 
+@pytest.mark.slow
 def test_a_vm_has_two_nics_and_what_the_container_lacks(vm: VirtualMachine) -> None:
     """A bond of both NICs and a bridge that filters VLANs; and the LAN carries tags from one NIC to the other."""
     addresses = said(vm, "ip -br address")
@@ -182,6 +184,7 @@ def test_a_vm_has_two_nics_and_what_the_container_lacks(vm: VirtualMachine) -> N
     """)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_vm_without_its_network_is_still_spoken_to(vm: VirtualMachine) -> None:
     said(vm, "ip link set nic0 down; systemctl stop ssh systemd-networkd")
     assert "nic0             DOWN" in lab("run", "h1", "--", "ip", "-br", "link", name=VM_NAME).stdout
@@ -189,6 +192,7 @@ def test_a_vm_without_its_network_is_still_spoken_to(vm: VirtualMachine) -> None
     assert said(vm, "echo again") == "again\n"
 
 
+@pytest.mark.slow
 def test_restore_brings_back_disk_memory_and_the_right_time(vm: VirtualMachine) -> None:
     boot = said(vm, "cat /proc/sys/kernel/random/boot_id")
     said(vm, "touch /root/note; ip link add gone type bridge; ip link set nic0 down; sync")
@@ -207,6 +211,7 @@ def test_restore_brings_back_disk_memory_and_the_right_time(vm: VirtualMachine) 
     assert said(vm, "cat /proc/sys/kernel/random/boot_id") == boot
 
 
+@pytest.mark.slow
 def test_a_reboot_of_a_vm_keeps_the_disk(vm: VirtualMachine) -> None:
     said(vm, "echo kept > /root/note; ip link add gone type bridge")
     lab("reboot", "h1", name=VM_NAME)
@@ -214,6 +219,7 @@ def test_a_reboot_of_a_vm_keeps_the_disk(vm: VirtualMachine) -> None:
     said(vm, "ping -c1 -W5 198.18.0.10")
 
 
+@pytest.mark.slow
 def test_many_speak_to_a_vm_at_once_and_files_get_there(vm: VirtualMachine, tmp_path: pathlib.Path) -> None:
     def echo(number: int) -> bool:
         text = f"{number} " * 10000
@@ -234,6 +240,7 @@ def test_many_speak_to_a_vm_at_once_and_files_get_there(vm: VirtualMachine, tmp_
     assert said(vm, "cat /opt/some/text; stat -c %a /opt/some/text").split() == ["grün", "600"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1.5, 6])
 def test_a_lab_of_vms_killed_half_way_is_cleaned_up(after: float) -> None:
     lab("down")
