@@ -5,7 +5,7 @@
 
 A port carries one command at a time, both ways in lines of JSON, each with the command's id. From the lab: `run` (the
 words; with `merged`, stderr goes where stdout goes), `stdin` (base64, or null for its end), `signal`, `ping`. To the lab:
-`stdout` and `stderr` (base64), `exit` (as subprocess counts it), or `gone` when a ping asks for a command that is not
+`started`, `stdout` and `stderr` (base64), `exit` (as subprocess counts it), or `gone` when a ping asks for a command that is not
 known here: the machine was rebooted or restored since. A line that makes no sense is what a cut connection left.
 """
 
@@ -77,6 +77,7 @@ class Port:
             return
         if "run" in request:
             self.hang_up()
+            self.write({"id": request["id"], "started": True})
             try:
                 self.command = Command(self, request)
             except OSError as error:

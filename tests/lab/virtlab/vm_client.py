@@ -25,17 +25,31 @@ import time
 
 PIECE = 32768
 PING_SECONDS = 2
+DEAF_SECONDS = 10
+ATTEMPTS = 6
+
+
+class Deaf(Exception):
+    """Nobody at the port's other end: so a few are, now and then, after QEMU has loaded a snapshot."""
 
 
 def main(folder: pathlib.Path, command: list[str]) -> int:
-    lock, port = claim(folder)
-    with lock, socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(str(port))
-            return Conversation(connection).run(command)
-        except ConnectionError as error:
-            print(f"lost the machine: {error}", file=sys.stderr)
-            return 255
+    with contextlib.ExitStack() as claimed:  # a deaf port stays ours for as long as we try others
+        for _attempt in range(ATTEMPTS):
+            lock, port = claim(folder)
+            connection = socket.socket(socket.AF_UNIX)
+            claimed.enter_context(lock)
+            claimed.enter_context(connection)
+            try:
+                connection.connect(str(port))
+                return Conversation(connection).run(command)
+            except Deaf:
+                continue
+            except ConnectionError as error:
+                print(f"lost the machine: {error}", file=sys.stderr)
+                return 255
+    print("lost the machine: nobody answers at its ports", file=sys.stderr)
+    return 255
 
 
 def claim(folder: pathlib.Path):
@@ -56,6 +70,7 @@ class Conversation:
         self.connection = connection
         self.id = secrets.token_hex(8)
         self.rest = b""
+        self.started = False
 
     def run(self, command: list[str]) -> int:
         one, two = os.fstat(1), os.fstat(2)
@@ -63,9 +78,14 @@ class Conversation:
         signals = wake_on_signals()
         events = select.poll()
         events.register(signals, select.POLLIN)
-        events.register(0, select.POLLIN)
         events.register(self.connection, select.POLLIN)
+        asked, listening = time.monotonic(), False
         while True:
+            if self.started and not listening:  # what is read goes to a command that runs
+                events.register(0, select.POLLIN)
+                listening = True
+            if not self.started and time.monotonic() - asked > DEAF_SECONDS:
+                raise Deaf
             ready = [file for file, _event in events.poll(PING_SECONDS * 1000)]
             if not ready:
                 self.send(ping=True)
@@ -106,6 +126,7 @@ class Conversation:
                 continue
             if "gone" in answer:
                 raise ConnectionResetError("it was rebooted or restored meanwhile")
+            self.started = True
             if "exit" in answer:
                 return answer["exit"]
             for name, file in (("stdout", 1), ("stderr", 2)):
