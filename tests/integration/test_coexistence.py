@@ -14,7 +14,6 @@ from bridge_host import difference
 from declared_host import OUTSIDE, DeclaredHost, recap
 
 pytestmark = pytest.mark.slow
-pytestmark = pytest.mark.long
 NETWORKS = [
     {"name": "lan", "pattern": "bridged", "bridge": "br0", "nic": "host0"},
     {
