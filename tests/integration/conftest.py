@@ -46,11 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     Those with packets stay in the order in which they are written: they go through what a host goes through.
     """
     for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec and "release" in callspec.params:
+        release = _release(item)
+        if release:
             part = next((part for part, stems in PARTS.items() if item.path.stem in stems), "plain")
-            item.add_marker(pytest.mark.xdist_group(f"{callspec.params['release']}-{part}"))
-            if item.get_closest_marker("long") and callspec.params["release"] != RELEASES[0]:
+            item.add_marker(pytest.mark.xdist_group(f"{release}-{part}"))
+            if item.get_closest_marker("long") and release != RELEASES[0]:
                 item.add_marker("slow")
         elif item.path.stem in ("test_lab", "test_bridge_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))

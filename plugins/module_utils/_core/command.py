@@ -6,11 +6,18 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 
 from .errors import SystemFailure
 
 SECONDS = 60
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"  # a user's may lack the first
+
+
+def is_there(program: str) -> bool:
+    """Whether this host has a program."""
+    return shutil.which(program, path=_PATH) is not None
 
 
 def is_active(unit: str) -> bool:

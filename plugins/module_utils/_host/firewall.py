@@ -84,22 +84,15 @@ def _to(one: Network) -> typing.Iterator[str]:
 
 def _sealing(networks: Networks) -> list[str]:
     """Guests that are kept from their host get a lease and its neighbours' addresses, and nothing else."""
-    rules = [
-        f'{way}ifname "{one.bridge}" {rule}'
-        for one in networks
-        if one.sealed
-        for way in ("i",)
-        for rule in ("udp dport { 67, 547 } accept", f"{_NEIGHBOURS} accept", "drop")
-    ]
-    back = [
-        f'oifname "{one.bridge}" {rule}'
-        for one in networks
-        if one.sealed
-        for rule in ("udp sport { 67, 547 } accept", f"{_NEIGHBOURS} accept", "drop")
-    ]
+    sealed = [one.bridge for one in networks if one.sealed]
+
+    def only(match: str, port: str) -> list[str]:
+        rules = (f"udp {port} {{ 67, 547 }} accept", f"{_NEIGHBOURS} accept", "drop")
+        return [f'{match} "{bridge}" {rule}' for bridge in sealed for rule in rules]
+
     return [
-        *_chain("input", rules, "filter hook input priority filter"),
-        *_chain("output", back, "filter hook output priority filter"),
+        *_chain("input", only("iifname", "dport"), "filter hook input priority filter"),
+        *_chain("output", only("oifname", "sport"), "filter hook output priority filter"),
     ]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import pathlib
-import shutil
 import typing
 
 from .._core import command, files
@@ -20,7 +19,6 @@ from .model import Declaration, File, State
 from .services import remembered
 
 _LINKS = pathlib.Path("/sys/class/net")
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 _DAEMONS = (
     "libvirtd",
     "libvirtd.socket",
@@ -98,11 +96,11 @@ def _missing() -> list[str]:
 
 def _is_there(sign: str) -> bool:
     kind, _space, name = sign.rpartition(" ")
-    return bool(importlib.util.find_spec(name) if kind else shutil.which(name, path=_PATH))
+    return bool(importlib.util.find_spec(name) if kind else command.is_there(name))
 
 
 def _daemon() -> str:
-    return "libvirtd" if shutil.which("libvirtd", path=_PATH) else "virtnetworkd"
+    return "libvirtd" if command.is_there("libvirtd") else "virtnetworkd"
 
 
 def _there(uri: str, bare: bool) -> Options:

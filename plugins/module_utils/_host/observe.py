@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import shutil
 import typing
 
 from .._core import command, files
@@ -38,7 +37,7 @@ def observe(driver: typing.Any, desired: Desired) -> Observed:
 
 
 def _require(program: str, package: str) -> None:
-    if not shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"):
+    if not command.is_there(program):
         raise MissingError(f"{program} is missing on this host: install the package {package}")
 
 

@@ -25,13 +25,14 @@ from .._kernel import read
 from .._kernel.netlink import Netlink
 from .._libvirt import driver as libvirt_driver
 from . import expect, probe
+from .desired import desired
 from .domain import connect
 from .expect import Check
 from .look import declared
-from .model import BRIDGED, Desired, Forward, Network
+from .model import BRIDGED, Forward, Network
 from .observe import observe
-from .patterns import declaration, record
-from .plan import plan
+from .patterns import declaration
+from .plan import RECORD, plan
 
 _LEASE_SECONDS = 10  # spanning tree holds a new port for four, and a server looks for three whether an address is free
 _SIDE_BY_SIDE = 8
@@ -45,7 +46,7 @@ def gather(params: Params) -> dict[str, typing.Any]:
     outside, own, links = _host(params["outside"])
     with libvirt_driver.connect(params["uri"]) as driver:
         running = {entry.name: entry.active and entry.autostart for entry in driver.networks()}
-    rows = [_services(found.networks, networks)] if found.networks else []
+    rows = [_services(networks)] if found.networks else []
 
     def prove(one: Network) -> list[Options]:
         with _guest(one) as guest:
@@ -63,11 +64,10 @@ def _row(check: Check, answer: bool | None, found: str) -> Options:
     return {"network": check.network, "check": check.what, "found": found, "ok": ok, "skipped": answer is None}
 
 
-def _services(networks: tuple[Network, ...], said: typing.Any) -> Options:
-    remembered = {**record(declaration(said)), "declared": {"networks": said, "guests": []}}
-    wanted = Desired(networks, remembered)
+def _services(networks: typing.Any) -> Options:
+    wanted = desired({"networks": networks})
     with connect({}, True) as driver:
-        steps = [step for step in plan(wanted, observe(driver, wanted)).steps if step.subject != "record"]
+        steps = [step for step in plan(wanted, observe(driver, wanted)).steps if step.subject != RECORD]
     todo = ", ".join(sorted({step.subject for step in steps})) or "nothing to be done"
     return _row(Check("(all)", "firewall, DHCP and forwarding are as declared", "services"), not steps, todo)
 
