@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from bridge_host import BridgeHost
-from packets import LATE_SECONDS, Expectation, Guest, Network, World, each
+from packets import Expectation, Guest, Network, World, each
 from test_ansible import ansible
 from virtlab import guest as real_guest
 from virtlab.lab import Lab
+from virtlab.settings import LabError
 from virtlab.system import wait_for
 
 HOSTS = {"h1": 1, "h2": 2}
@@ -495,9 +496,9 @@ def test_survives(all_together: Site, event: str) -> None:
     try:
         for host in HOSTS:
             # libvirt takes its rules off and on again, and its networks are open meanwhile; nobody else can help that
-            wait_for(
-                f"{host}'s rules, as they were", lambda h=host: rules(all_together, h) == before[h], LATE_SECONDS, 0.2
-            )
+            with contextlib.suppress(LabError):
+                wait_for("the same rules", lambda h=host: rules(all_together, h) == before[h], 60, 0.2)
+            assert rules(all_together, host) == before[host], host
         all_together.world.hold(all_together.everything())
     finally:
         all_together.run(f"iptables -P FORWARD ACCEPT; ip6tables -P FORWARD ACCEPT; {RESTART_LIBVIRT}")

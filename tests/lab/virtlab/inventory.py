@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import typing
 
-from .system import kill, processes_naming
+from .system import command_line, kill, processes_naming
 
 if typing.TYPE_CHECKING:
     from .lab import Lab
@@ -66,4 +66,4 @@ def close_connections(folder: pathlib.Path) -> None:
             ["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "x"], stderr=subprocess.DEVNULL, check=False
         )
     for pid in processes_naming(f"{folder}/ssh/"):
-        kill(pid)
+        kill(pid, lambda one: f"{folder}/ssh/" in command_line(one))

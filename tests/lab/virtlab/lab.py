@@ -125,8 +125,8 @@ class Lab:
             for found in self.folder.glob(f"*/{mark}"):
                 self._machine(kind, found.parent.name, "any", 0, "any").kill()
         if self._has_namespace():
-            for pid in run(["ip", "netns", "pids", self.namespace]).split():
-                kill(int(pid))
+            for pid in self._inside():
+                kill(pid, lambda one: one in self._inside())
             run(["ip", "netns", "delete", self.namespace])
         # A killed container's mounts go with its namespace, a moment later; ours are taken off deepest first.
         for mount in sorted(self._mounts(), reverse=True):
@@ -140,6 +140,9 @@ class Lab:
 
     def _has_namespace(self) -> bool:
         return pathlib.Path(f"/run/netns/{self.namespace}").exists()
+
+    def _inside(self) -> list[int]:
+        return [int(pid) for pid in run(["ip", "netns", "pids", self.namespace]).split()]
 
     # The LAN
 

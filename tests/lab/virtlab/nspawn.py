@@ -15,7 +15,18 @@ import subprocess
 from .image import ensure_tree
 from .machine import Machine
 from .settings import LabError
-from .system import alive, children, command_line, kill, processes_naming, processes_rooted_in, run, unmount, wait_for
+from .system import (
+    alive,
+    children,
+    command_line,
+    is_rooted_in,
+    kill,
+    processes_naming,
+    processes_rooted_in,
+    run,
+    unmount,
+    wait_for,
+)
 
 BOOT_SECONDS = 90
 
@@ -75,7 +86,7 @@ class Container(Machine):
 
     def _is_up(self) -> bool:
         if not self.leader():
-            if not processes_naming(f"--directory={self.root} "):
+            if not processes_naming(self._mark):
                 raise LabError(f"{self.name} did not start; its console: {self.folder}/console.log")
             return False
         state = self.run(["systemctl", "is-system-running"], stderr=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
@@ -89,13 +100,14 @@ class Container(Machine):
 
     def kill(self) -> None:
         """The loop that boots it first, else it boots again; then its cables, which the kernel would take off later."""
-        for pid in processes_naming(f"--directory={self.root} "):
-            if command_line(pid).startswith("sh "):
-                kill(pid)
-        for pid in self._nspawn():
-            kill(pid)
-        for pid in processes_rooted_in(f"{self.folder}/upper"):
-            kill(pid)  # the first is the container's init, and the kernel ends the others with it
+        for program in ("sh ", "systemd-nspawn "):
+            for pid in self._running(program):
+                kill(pid, self._is_ours)
+        upper = f"{self.folder}/upper"
+        for pid in processes_rooted_in(
+            upper
+        ):  # the first is the container's init, and the kernel ends the others with it
+            kill(pid, lambda one: is_rooted_in(one, upper))
         for link in self._cables():
             subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL, check=False)
         wait_for(f"the end of {self.name}'s processes", self._remove_cgroup, 20)
@@ -129,7 +141,7 @@ class Container(Machine):
         return found
 
     def _find_leader(self) -> int | None:
-        for nspawn in self._nspawn():
+        for nspawn in self._running("systemd-nspawn "):
             for pid in children(nspawn):
                 inner = children(pid)  # nspawn keeps an outer child in between while it sets things up
                 if os.path.exists(f"/proc/{pid}/root/run/systemd/system") and alive(pid):
@@ -141,9 +153,16 @@ class Container(Machine):
     def _cables(self) -> list[str]:
         return [f"vb-{self.name}"] + (["router-out"] if self.role == "router" else [])
 
-    def _nspawn(self) -> list[int]:
-        pids = processes_naming(f"--directory={self.root} ")
-        return [pid for pid in pids if command_line(pid).startswith("systemd-nspawn ")]
+    def _running(self, program: str) -> list[int]:
+        return [pid for pid in processes_naming(self._mark) if command_line(pid).startswith(program)]
+
+    def _is_ours(self, pid: int) -> bool:
+        return self._mark in command_line(pid)
+
+    @property
+    def _mark(self) -> str:
+        """What the command lines of its programs have, and no other's."""
+        return f"--directory={self.root} "
 
     def is_running(self) -> bool:
         return self.leader() is not None

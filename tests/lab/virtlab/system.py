@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TypeVar
 from .settings import LabError
 
 T = TypeVar("T")
+KILL_SECONDS = 20
 
 
 def run(command: list[str], *, stdin: bytes | None = None, cwd: str | None = None) -> str:
@@ -61,30 +63,42 @@ def command_line(pid: int) -> str:
 
 def processes_naming(word: str) -> list[int]:
     """Every process whose command line has this word: a killed lab leaves no other trace of its containers."""
-    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - half the price
-    return [pid for pid in pids if pid != os.getpid() and word in command_line(pid)]
+    return [pid for pid in _processes() if pid != os.getpid() and word in command_line(pid)]
 
 
 def processes_rooted_in(upper: str) -> list[int]:
     """Every process whose root is an overlay with this upper folder: a container's, which outlive a killed nspawn."""
-    found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        try:
-            with open(f"/proc/{name}/mountinfo") as file:
-                roots = [line for line in file if line.split()[4] == "/"]
-        except OSError:
-            continue
-        if name.isdigit() and any(f"upperdir={upper}" in line for line in roots):
-            found.append(int(name))
-    return sorted(found)
+    return [pid for pid in _processes() if is_rooted_in(pid, upper)]
 
 
-def kill(pid: int) -> None:
+def is_rooted_in(pid: int, upper: str) -> bool:
     try:
-        os.kill(pid, signal.SIGKILL)
+        with open(f"/proc/{pid}/mountinfo") as file:
+            roots = [line for line in file if line.split()[4] == "/"]
+    except OSError:
+        return False
+    return any(f"upperdir={upper}" in line for line in roots)
+
+
+def _processes() -> list[int]:
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - half the price
+
+
+def kill(pid: int, is_meant: Callable[[int], bool]) -> None:
+    """Whoever has this number, if it is the one that is meant: on a busy machine a number is soon somebody else's."""
+    try:
+        handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    wait_for(f"the end of process {pid}", lambda: not alive(pid), 20)
+    try:
+        if is_meant(pid):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            if not select.select([handle], [], [], KILL_SECONDS)[0]:
+                raise LabError(f"process {pid}: not ended within {KILL_SECONDS} s")
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)
 
 
 def alive(pid: int) -> bool:

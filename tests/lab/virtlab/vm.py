@@ -88,7 +88,7 @@ class VirtualMachine(Machine):
     def kill(self) -> None:
         pid = self._qemu_pid()
         if pid:
-            kill(pid)
+            kill(pid, lambda one: one == self._qemu_pid())
         (self.folder / "monitor").unlink(missing_ok=True)
         for nic in NIC_SLOTS:
             words = ["ip", "-n", self.namespace, "link", "delete", self._tap(nic)]

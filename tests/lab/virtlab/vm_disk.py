@@ -20,7 +20,7 @@ import time
 
 from .image import GUEST_FOLDER, GUEST_MODULES, ensure_tree
 from .settings import CACHE
-from .system import kill, processes_naming, run, say, unmount
+from .system import processes_naming, run, say, unmount
 
 DISK_SIZE = "6G"  # sparse
 PROBE_SECONDS = 10
@@ -183,7 +183,7 @@ def _probe(image: pathlib.Path) -> str:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as probe:
             passed = _reads(probe, b"Run /init as init process", PROBE_SECONDS)
-            kill(probe.pid)
+            probe.kill()
     say(f"VMs run under {'KVM' if passed else 'TCG: KVM does not bring a kernel up here'}")
     return "kvm" if passed else "tcg,thread=multi"
 
