@@ -38,19 +38,21 @@ def _do(driver: Driver, rank: int, steps: list[Step]) -> None:
         elif step.verb == "rejoin":
             _rejoin(driver, step.subject, **step.arguments)
         elif step.verb == "tell":
-            _tell(driver, step.arguments["links"], step.arguments["devices"])
+            _tell(driver, **step.arguments)
 
 
-def _tell(driver: Driver, names: tuple[str, ...], devices: tuple[str, ...]) -> None:
+def _tell(
+    driver: Driver, backend: str, paths: tuple[str, ...], links: tuple[str, ...], devices: tuple[str, ...]
+) -> None:
     """networkd takes an existing bridge or bond for its own only when the kernel tells of it once more, and waits for
     that with its ports; an alias that is set makes the kernel do so."""
     here = driver.indices()
-    concerned = [name for name in names if name in here]
-    agent.tell(devices)
+    agent.tell(backend, paths, links, devices)
     driver.netlink.batch(write.set_link(name, here, "telling of it", alias=MARK) for name in devices if name in here)
-    agent.settle(concerned)
+    concerned = [name for name in links if name in here]
+    agent.settle(backend, concerned)
     for name in concerned:
-        if agent.is_unmanaged(name):
+        if agent.is_unmanaged(backend, name):
             sysctl.usual_link_local(name)
 
 

@@ -10,7 +10,7 @@ import dataclasses
 from .._core.errors import InputError
 from .._core.table import Options
 from .._kernel.values import Link
-from .._persist import networkd
+from .._persist import backends
 from .._persist.model import Boot, Kept
 from .goal import boot_options
 from .model import Desired, Observed, State, Want
@@ -18,20 +18,18 @@ from .options import ABSENT, BOOT, MADE, MARK
 from .result import port_view, view
 
 USUAL_MTU = 1500
-_RENDERERS = {"networkd": networkd}
 
 
 def kept(desired: Desired, observed: Observed, then: State) -> State:
     """The goal with the boot files that lead to it."""
     if observed.boot is None:
         return then
-    backend = _RENDERERS[observed.boot.backend]
-    files = dict(observed.boot.files)
+    backend, files = backends.RENDERERS[observed.boot.backend], dict(observed.boot.files)
     for want in desired.wants:
         if want.state != ABSENT:
-            _refuse_unkept(want, backend.UNKEPT, observed.boot.backend)
+            _refuse_unkept(want, backend.UNKEPT, observed.boot)
         bridge = None if want.state == ABSENT else _kept(want, observed, then)
-        files = backend.replaced(files, want.name, bridge, observed.boot.in_charge)
+        files = backends.replaced(observed.boot, files, want.name, bridge)
     return dataclasses.replace(then, files=files)
 
 
@@ -40,8 +38,9 @@ def _kept(want: Want, observed: Observed, then: State) -> Kept:
     if boot is None:
         raise TypeError("no boot configuration is kept")
     options = {**(view(then, want.name, None) or {}), **said(want, observed)}
+    routers = {hop.via for route in then.routes_over(want.name) for hop in route.hops if hop.onlink and hop.via}
     ports = [_port(link, want, then, boot) for link in then.ports(want.name) if not link.guests]
-    return Kept(want.name, options, tuple(ports))
+    return Kept(want.name, options, tuple(ports), frozenset(routers))
 
 
 def _port(link: Link, want: Want, then: State, boot: Boot) -> Options:
@@ -51,7 +50,7 @@ def _port(link: Link, want: Want, then: State, boot: Boot) -> Options:
     if link.alias != MARK:
         return {**port, "mtu": link.mtu}
     port.pop("mtu", None)
-    kept_already = networkd.sizes(boot.files, link.name)
+    kept_already = backends.RENDERERS[boot.backend].sizes(boot.files, link.name)
     from_bridge = {"mtu": want.options["mtu"]} if want.options.get("mtu", USUAL_MTU) != USUAL_MTU else {}
     wanted = {**kept_already, **from_bridge, **said_here}
     return {**port, **{name: wanted[name] for name in ("mtu", "mac_address") if name in wanted}}
@@ -62,7 +61,7 @@ def said(want: Want, observed: Observed) -> Options:
     return boot_options(want, observed, observed.boot) if observed.boot else {}
 
 
-def _refuse_unkept(want: Want, unkept: frozenset[str], backend: str) -> None:
+def _refuse_unkept(want: Want, unkept: frozenset[str], boot: Boot) -> None:
     """Never a silent loss: what this backend can't keep is refused by name."""
     words = [f"{name}.{inner}" for name, value in want.options.items() if isinstance(value, dict) for inner in value]
     words += list(want.options) + [f"ports.{name}" for port in want.ports or () for name in port]
@@ -70,23 +69,11 @@ def _refuse_unkept(want: Want, unkept: frozenset[str], backend: str) -> None:
     for word in words:
         if word in unkept:
             raise InputError(
-                f"bridge {want.name}: {word}: {backend} can't keep it for the next boot; leave it out, or say persist: none"
+                f"bridge {want.name}: {word}: {boot.backend} can't keep it for the next boot; leave it out, or say"
+                " persist: none"
             )
-
-
-def links_of(text: str) -> list[str]:
-    """The links that a boot file is for."""
-    return networkd.matches(text) or networkd.netdev_names(text)
-
-
-def owner_of(text: str) -> str | None:
-    """The bridge that a boot file of ours is for."""
-    return networkd.owner(text)
-
-
-def devices_of(text: str) -> list[str]:
-    """The links that a boot file makes."""
-    return networkd.netdev_names(text)
+        if want.options.get(word) and word in boot.lacking:
+            raise InputError(f"bridge {want.name}: {word}: {boot.backend} can't keep it: {boot.lacking[word]}")
 
 
 def refuse_without(desired: Desired) -> None:
@@ -96,5 +83,5 @@ def refuse_without(desired: Desired) -> None:
             if want.options.get(row.name):
                 raise InputError(
                     f"bridge {want.name}: {row.name}: with persist: none there is no daemon that would act on it;"
-                    " say persist: auto or networkd"
+                    " say persist: auto, or a backend"
                 )

@@ -10,9 +10,9 @@ import ipaddress
 from .._core.errors import InputError
 from .._core.table import Options
 from . import boot
-from .goal import ANY, GATEWAYS
 from .model import Desired, Observed, State, Want
 from .options import ABSENT, MARK, links_in
+from .routing import ANY, GATEWAYS
 
 
 def before(desired: Desired, observed: Observed) -> None:

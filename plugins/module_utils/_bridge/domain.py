@@ -41,4 +41,5 @@ def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
 def restore(done: Plan) -> Desired:
     """To want what was there before this plan, of the links that it changed."""
     links = {step.subject for step in done.steps if step.rank < FILE}
-    return Desired((), back=Back(done.before, frozenset(links)))
+    paths = {step.subject for step in done.steps if step.verb == "file"}
+    return Desired((), back=Back(done.before, frozenset(links), frozenset(paths)))

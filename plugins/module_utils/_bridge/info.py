@@ -24,7 +24,7 @@ def gather(params: Params) -> dict[str, typing.Any]:
         links = observe.with_vlans(driver, read.links(driver.netlink, ATTRIBUTES))
         routes = observe.routes(driver, links)
     names = [link.name for link in links.values() if link.kind == "bridge" and params["name"] in (None, link.name)]
-    boot = agent.look({name: links[name].index for name in names})
+    boot = agent.look(names)
     state = State(observe.told(links, boot), routes)
     taps = observe.guests(links)
     bridges = []

@@ -50,10 +50,11 @@ class Want:
 
 @dataclasses.dataclass(frozen=True)
 class Back:
-    """Put these links, their routes, and all files back to what they were."""
+    """Put these links, their routes, and these files back to what they were."""
 
     state: State
     links: frozenset[str]
+    paths: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)

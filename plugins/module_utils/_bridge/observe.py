@@ -24,7 +24,7 @@ def observe(driver: Driver, desired: Desired) -> Observed:
     state = State(links, routes(driver, links) if _ask_routes(desired) else None)
     if desired.back:
         state = dataclasses.replace(state, links=told(links, None))
-        return Observed(dataclasses.replace(state, files=agent.files(desired.back.state.files)))
+        return Observed(dataclasses.replace(state, files=agent.files(desired.back.paths)))
     boot = agent.read(desired.persist, _concerned(desired, links))
     state = dataclasses.replace(state, links=told(links, boot))
     return Observed(
@@ -45,7 +45,7 @@ def with_vlans(driver: Driver, links: dict[str, Link]) -> dict[str, Link]:
 
 def routes(driver: Driver, links: dict[str, Link]) -> tuple[Route, ...]:
     """The host's routes, over links by their names."""
-    return read.routes(driver.netlink, {link.index: link.name for link in links.values()})
+    return read.routes(driver.netlink, links)
 
 
 def guests(links: dict[str, Link]) -> dict[str, str]:
@@ -126,12 +126,12 @@ def _ports(desired: Desired) -> set[str]:
     return {name for want in desired.wants for port in want.ports or () for name in links_in(port)}
 
 
-def _concerned(desired: Desired, links: dict[str, Link]) -> dict[str, int]:
-    """The links whose boot files may be changed, with the kernel's numbers of those that are there."""
+def _concerned(desired: Desired, links: dict[str, Link]) -> list[str]:
+    """The links whose boot files may be changed."""
     names = {want.name for want in desired.wants} | _ports(desired)
     names |= {link.name for link in links.values() if link.master in names and not link.guests}
     names |= {port["parent"] for want in desired.wants for port in want.ports or () if "parent" in port}
-    return {name: links[name].index if name in links else 0 for name in names}
+    return sorted(names)
 
 
 def _kinds(desired: Desired, links: dict[str, Link]) -> set[str]:

@@ -13,11 +13,14 @@ import dataclasses
 from .._core.plan import Item, Plan, Step
 from .._core.table import differing
 from .._kernel.values import Address, Link, words
+from .._persist import backends
+from .._persist.model import owner
 from . import boot, checks
-from .goal import default_vlans, goal, key, slot
+from .goal import default_vlans, goal
 from .model import Back, Desired, Observed, State
 from .options import same, unusual
 from .result import view
+from .routing import key, slot
 
 # Each rank with its reason.
 RELEASE = 10  # a port that leaves is free for another master
@@ -86,7 +89,7 @@ def _dealt(items: list[Item], steps: list[Step], now: State, then: State) -> lis
 
 def _owners(step: Step, now: State, then: State) -> list[str | None]:
     if step.verb == "file":
-        return [boot.owner_of(file.text) for state in (then, now) if (file := state.files.get(step.subject))]
+        return [owner(file.text) for state in (then, now) if (file := state.files.get(step.subject))]
     return [_master(then, step.subject), _master(now, step.subject)]
 
 
@@ -106,7 +109,9 @@ def _back(back: Back, now: State) -> Plan:
     if routes is not None and back.state.routes is not None:
         others = [route for route in routes if not any(route.over(name) for name in back.links)]
         routes = (*others, *(one for one in back.state.routes if any(one.over(name) for name in back.links)))
-    steps = difference(now, State(links, routes, back.state.files))
+    files = {path: file for path, file in now.files.items() if path not in back.paths}
+    files.update({path: file for path, file in back.state.files.items() if path in back.paths})
+    steps = difference(now, State(links, routes, files))
     return Plan((Item("", None, None, tuple(steps)),), before=now)
 
 
@@ -301,8 +306,14 @@ def _files(now: State, then: State) -> list[Step]:
         file = then.files.get(path)
         verb = "write" if file else "delete"
         steps.append(Step(FILE, path, "file", f"{verb} {path}", {"file": file}))
-    texts = [file.text for state in (now, then) for path in names if (file := state.files.get(path))]
-    links = sorted({link for text in texts for link in boot.links_of(text)})
-    devices = sorted({name for path in names if (file := then.files.get(path)) for name in boot.devices_of(file.text)})
-    told = {"links": tuple(links), "devices": tuple(devices)}
-    return [*steps, Step(TELL, names[0], "tell", "", told)] if names else []
+    for backend in dict.fromkeys(map(backends.of, names)):
+        steps.append(_tell(backend, [path for path in names if backends.of(path) == backend], now, then))
+    return steps
+
+
+def _tell(backend: str, paths: list[str], now: State, then: State) -> Step:
+    there = {(path, file.text) for state in (now, then) for path in paths if (file := state.files.get(path))}
+    links = {link for path, text in there for link in backends.links(path, text)}
+    made = {link for path in paths if (file := then.files.get(path)) for link in backends.devices(path, file.text)}
+    told = {"backend": backend, "paths": tuple(paths), "links": tuple(sorted(links)), "devices": tuple(sorted(made))}
+    return Step(TELL, paths[0], "tell", "", told)

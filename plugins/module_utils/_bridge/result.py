@@ -12,7 +12,6 @@ from .._core.table import Options
 from .._core.text import difference
 from .._kernel.values import Link, Route
 from .._persist.model import Boot
-from .goal import is_gateway, is_set
 from .model import Observed, State
 from .options import (
     BRIDGE,
@@ -24,6 +23,7 @@ from .options import (
     from_kernel,
     vlans_of,
 )
+from .routing import is_gateway, is_set
 
 
 def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:

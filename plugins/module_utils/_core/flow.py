@@ -9,6 +9,7 @@ The only reader of check mode: it returns the plan, which the real run executes 
 from __future__ import annotations
 
 import contextlib
+import time
 import typing
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,6 +20,9 @@ from .plan import Plan
 Params = typing.Mapping[str, typing.Any]
 Facts = dict[str, typing.Any]
 Guard = contextlib.AbstractContextManager[Facts]
+
+RESTORE_TRIES = 3
+RESTORE_PAUSE_SECONDS = 0.5
 
 
 class Domain(typing.Protocol):
@@ -96,18 +100,26 @@ def _verify(again: Plan) -> None:
 
 
 def _put_back(domain: Domain, driver: typing.Any, plan: Plan, cause: VirtnetError) -> typing.NoReturn:
+    """In several tries: a daemon that acts on what it has just seen may come in between (a route that it made itself)."""
     before = domain.restore(plan)
-    try:
-        driver.reconnect()
-        repair = domain.plan(before, domain.observe(driver, before))
-        domain.apply(driver, repair)
-        left = domain.plan(before, domain.observe(driver, before))
-        if left.changed:
-            raise NotTaken(", ".join(f"{step.subject}: {step.action or step.verb}" for step in left.steps))
-    except VirtnetError as error:
-        raise RollbackFailed(
-            f"{cause}. Putting back what was there before failed as well: {error}. Look at the host, then run again",
-            rolled_back=False,
-            **cause.facts,
-        ) from error
+    for tries_left in reversed(range(RESTORE_TRIES)):
+        try:
+            driver.reconnect()
+            _restore(domain, driver, before)
+            break
+        except VirtnetError as error:
+            if not tries_left:
+                raise RollbackFailed(
+                    f"{cause}. Putting back what was there before failed as well: {error}. Look at the host, then run again",
+                    rolled_back=False,
+                    **cause.facts,
+                ) from error
+            time.sleep(RESTORE_PAUSE_SECONDS)
     raise type(cause)(f"{cause}. What was there before is back", rolled_back=True, **cause.facts) from cause
+
+
+def _restore(domain: Domain, driver: typing.Any, before: typing.Any) -> None:
+    domain.apply(driver, domain.plan(before, domain.observe(driver, before)))
+    left = domain.plan(before, domain.observe(driver, before))
+    if left.changed:
+        raise NotTaken(", ".join(f"{step.subject}: {step.action or step.verb}" for step in left.steps))

@@ -21,6 +21,7 @@ DNSMASQ_UNIT = "virtnet-dnsmasq@{}.service"
 _EARLY = "nftables.service firewalld.service ufw.service"
 _OTHERS = f"{_EARLY} docker.service libvirtd.service virtnetworkd.service"
 
+# Part of them: a start of _BESIDE alone is no answer to a flushed ruleset while one that began before it still runs.
 _FIREWALL = f"""\
 # Written by virtnet.kvm.
 [Unit]
@@ -30,11 +31,13 @@ After=local-fs.target {_EARLY}
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
+PartOf={_EARLY}
 ReloadPropagatedFrom={_EARLY}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=nft -f {TABLE_FILE}
+ExecStartPost=systemctl --no-block restart {BESIDE_UNIT}
 ExecReload={BESIDE} up
 [Install]
 WantedBy=multi-user.target

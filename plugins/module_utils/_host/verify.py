@@ -77,7 +77,7 @@ def _host(outside: str | None) -> tuple[str | None, list[str], dict[str, typing.
     netlink = Netlink()
     try:
         links = read.links(netlink, frozenset())
-        routes = read.routes(netlink, {link.index: link.name for link in links.values()})
+        routes = read.routes(netlink, links)
     finally:
         netlink.close()
     way = next((route.hops[0] for route in routes if route.to == "0.0.0.0/0" and route.hops[0].via), None)

@@ -9,14 +9,26 @@ import dataclasses
 import pathlib
 import socket
 import typing
+from collections.abc import Mapping
 
 from .netlink import Netlink, Request, messages
-from .values import BY_INDEX, IFA_F_PERMANENT, NO_MAC, Address, Attributes, Hop, Link, Route
+from .values import (
+    BY_INDEX,
+    IFA_F_NOPREFIXROUTE,
+    IFA_F_PERMANENT,
+    NO_MAC,
+    RTPROT_KERNEL,
+    Address,
+    Attributes,
+    Hop,
+    Link,
+    Route,
+)
 
 _GETLINK, _GETADDR, _GETROUTE = 18, 22, 26
 _EXT_MASK_VLANS, _EXT_MASK_NO_STATS = 0x2, 0x8  # RTEXT_FILTER_BRVLAN, _SKIP_STATS
 _UP, _LOOPBACK, _RUNNING = 0x1, 0x8, 0x40
-_KERNEL, _CACHED = 2, 0x200  # RTPROT_KERNEL, RTM_F_CLONED
+_CACHED = 0x200  # RTM_F_CLONED
 _ONLINK, _LOCAL_TABLE = 4, 255
 _STATION = 2  # NL80211_IFTYPE_STATION
 _UNICAST_LIKE = (1, 6, 7, 8, 9)  # unicast, blackhole, unreachable, prohibit, throw
@@ -127,17 +139,23 @@ def vlans(netlink: Netlink) -> dict[int, dict[int, int]]:
     return found
 
 
-def routes(netlink: Netlink, names: dict[int, str]) -> tuple[Route, ...]:
-    """The routes of every table that somebody made; not those that the kernel makes itself."""
+def routes(netlink: Netlink, links: Mapping[str, Link]) -> tuple[Route, ...]:
+    """The routes of every table that somebody made; not those that the kernel makes itself, with an address."""
+    names = {link.index: link.name for link in links.values()}
+    instead = {
+        (link.name, one.prefix) for link in links.values() for one in link.addresses if one.flags & IFA_F_NOPREFIXROUTE
+    }
     found = []
     for version in (socket.AF_INET, socket.AF_INET6):
         message = messages("rtmsg", "rtmsg")()
         message["family"] = version
         for answer in netlink.dump(Request("reading routes", message, _GETROUTE)):
             table = answer.get_attr("RTA_TABLE") or answer["table"]
-            own = answer["proto"] == _KERNEL or table == _LOCAL_TABLE or answer["flags"] & _CACHED
-            if not own and answer["type"] in _UNICAST_LIKE:
-                found.append(_route(answer, table, names))
+            if table == _LOCAL_TABLE or answer["flags"] & _CACHED or answer["type"] not in _UNICAST_LIKE:
+                continue
+            route = _route(answer, table, names)
+            if route.protocol != RTPROT_KERNEL or (route.hops[0].dev, route.to) in instead:
+                found.append(route)
     return tuple(_joined(found))
 
 

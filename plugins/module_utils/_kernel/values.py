@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import typing
 
 Attributes = dict[str, typing.Any]
 
 IFA_F_PERMANENT = 0x80
 IFA_F_NODAD = 0x02
+IFA_F_NOPREFIXROUTE = 0x200
+RTPROT_KERNEL, RTPROT_STATIC = 2, 4  # linux/rtnetlink.h
 FOREVER = 0xFFFFFFFF
 NO_MAC = "00:00:00:00:00:00"  # a bridge without ports has this one
 BY_INDEX = ("IFLA_VXLAN_LINK", "IFLA_BOND_PRIMARY", "IFLA_BOND_ACTIVE_SLAVE")  # attributes whose value is a link
@@ -40,6 +43,11 @@ class Address:
         return bool(self.flags & IFA_F_PERMANENT)
 
     @property
+    def prefix(self) -> str:
+        """The net that the address reaches directly."""
+        return str(ipaddress.ip_interface(self.cidr).network)
+
+    @property
     def link_local(self) -> bool:
         """IPv6's own, which the kernel makes (RFC 4291, 2.5.6)."""
         return self.cidr.lower().startswith("fe80:")
@@ -57,7 +65,8 @@ class Hop:
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """A route that somebody made; the kernel's own, which follow from addresses, are none of these values.
+    """A route that somebody made; the kernel's own, which follow from addresses, are none of these values, unless an
+    address was added without (IFA_F_NOPREFIXROUTE) and a daemon made the route in the kernel's place.
 
     `extra` are further attributes as (name, value) by their netlink names, such as RTA_PREFSRC.
     """
@@ -66,7 +75,7 @@ class Route:
     hops: tuple[Hop, ...]
     table: int = 254
     metric: int = 0
-    protocol: int = 4  # static, linux/rtnetlink.h
+    protocol: int = RTPROT_STATIC
     scope: int = 0
     type: int = 1
     extra: tuple[tuple[str, typing.Any], ...] = ()

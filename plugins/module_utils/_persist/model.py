@@ -1,13 +1,17 @@
 # Copyright (c) 2026, the virtnet.kvm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a boot configuration is made of."""
+"""What a boot configuration is made of, and the mark of our files."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Mapping
 
 from .._core.table import Options
+
+BACKUP = ".virtnet-backup"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,23 +22,46 @@ class File:
     mode: int = 0o644
 
 
+Files = dict[str, File]
+
+
 @dataclasses.dataclass(frozen=True)
 class Boot:
-    """What one backend keeps. `options`: what the files in charge say of a link (DHCP, DNS), by the link's name;
-    `in_charge`: the file in charge of a link; `files`: all that may be changed."""
+    """What this host's daemons keep. `backend`: the one that keeps what is wanted now; `options`: what the files in
+    charge say of a link (DHCP, DNS), by the link's name; `in_charge`: the file in charge of a link; `files`: all that
+    may be changed, of every backend; `lacking`: the options that the backend can't keep on this host, with the reason."""
 
     backend: str
     options: dict[str, Options]
     in_charge: dict[str, str]
-    files: dict[str, File]
+    files: Files
     made: frozenset[str] = frozenset()  # the links that our files make
     seed: str = ""  # the host's own, for MAC addresses that are the same after each boot
+    lacking: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """A bridge as it is to be after a boot: its options, its ports, and who made what, in the options' own words."""
+    """A bridge as it is to be after a boot: its options, its ports, and who made what, in the options' own words.
+    `onlink` are its routers that none of its addresses reaches."""
 
     name: str
     options: Options
     ports: tuple[Options, ...]
+    onlink: frozenset[str] = frozenset()
+
+
+def mark(bridge: str) -> str:
+    """The first line of a file that is ours; all backends take # for a comment."""
+    return f"# Made by virtnet.kvm for bridge {bridge}; changes are overwritten."
+
+
+def owner(text: str) -> str | None:
+    """The bridge that a file of ours is for; None for a file of somebody else's."""
+    match = re.match(r"# Made by virtnet\.kvm for bridge (\S+);", text)
+    return match[1] if match else None
+
+
+def without(files: Mapping[str, File], bridge: str) -> Files:
+    """All files but those that are ours for this bridge."""
+    return {path: file for path, file in files.items() if owner(file.text) != bridge}

@@ -10,13 +10,12 @@ import typing
 from collections.abc import Mapping
 
 from .._core.table import Options
-from .model import File, Kept
+from . import ini
+from .ini import Lines, values
+from .model import BACKUP, File, Files, Kept, mark, owner
 
 FOLDER = "/etc/systemd/network"
 PREFIX = "05-virtnet-"  # networkd takes the first file that matches, in the order of their names
-BACKUP = ".virtnet-backup"  # not ending in .network, so networkd passes it by
-
-Lines = list[tuple[str, list[tuple[str, typing.Any]]]]
 
 # Options that networkd has no word for.
 UNKEPT = frozenset({
@@ -44,41 +43,36 @@ _PORT_KEYS = {
 _INVERTED = ("guard", "root_block")  # networkd says what is allowed, the kernel what is blocked
 
 
-def replaced(
-    files: Mapping[str, File], bridge: str, kept: Kept | None, in_charge: Mapping[str, str]
-) -> dict[str, File]:
-    """All files with this bridge's in place of its former ones. A file of somebody else's for one link of ours is kept
-    beside as a backup; once the link is nobody's again, it is back."""
-    result = {path: file for path, file in files.items() if owner(file.text) != bridge}
-    links = set()
-    if kept:
-        rendered = render(kept)
-        links = {name for text in rendered.values() for name in matches(text.text)}
-        result.update(rendered)
-        _drop_ins(result, kept, in_charge)
-    _back_up(result, links)
-    _bring_back(result)
+def owns(path: str) -> bool:
+    """Whether a file is of this backend."""
+    return path.startswith(f"{FOLDER}/")
+
+
+def render(kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) -> Files:
+    """Every file that makes this bridge after a boot, by its path. See `backends.replaced`."""
+    result = rendered(kept)
+    _drop_ins(result, files, kept, in_charge)
     return result
 
 
-def _back_up(files: dict[str, File], links: set[str]) -> None:
-    for path in [path for path in files if path.endswith((".network", ".netdev")) and owner(files[path].text) is None]:
-        names = matches(files[path].text) or netdev_names(files[path].text)
-        if names and set(names) <= links:
-            files[path + BACKUP] = files.pop(path)
+def yielding(files: Files, taken: set[str]) -> Files:
+    """A file of somebody else's for links of ours alone is kept beside as a backup; once they are nobody's, it is back."""
+    result = dict(files)
+    for path, file in files.items():
+        if not owns(path) or owner(file.text):
+            continue
+        names = set(links(path, file.text))
+        if path.endswith((".network", ".netdev")) and names and names <= taken:
+            result[path + BACKUP] = result.pop(path)
+        elif path.endswith(BACKUP) and not names & taken:
+            result[path[: -len(BACKUP)]] = result.pop(path)
+    return result
 
 
-def _bring_back(files: dict[str, File]) -> None:
-    ours = {name for file in files.values() if owner(file.text) for name in matches(file.text)}
-    for path in [path for path in files if path.endswith(BACKUP)]:
-        names = matches(files[path].text) or netdev_names(files[path].text)
-        if not set(names) & ours:
-            files[path[: -len(BACKUP)]] = files.pop(path)
-
-
-def _drop_ins(files: dict[str, File], kept: Kept, in_charge: Mapping[str, str]) -> None:
+def _drop_ins(result: Files, files: Mapping[str, File], kept: Kept, in_charge: Mapping[str, str]) -> None:
     """A VLAN's parent is told of it, in a drop-in of the parent's own file or of ours."""
-    members = {name for path in files for name in matches(files[path].text) if owner(files[path].text)}
+    there = {**files, **result}
+    members = {name for path, file in there.items() if owns(path) and owner(file.text) for name in matches(file.text)}
     parents: dict[str, list[tuple[str, str]]] = {}
     for port in kept.ports:
         if port.get("type") in ("vlan", "vxlan") and port.get("parent"):
@@ -89,14 +83,14 @@ def _drop_ins(files: dict[str, File], kept: Kept, in_charge: Mapping[str, str]) 
         charge = own if parent in members else in_charge.get(parent, own)
         if parent in members or charge != own:
             path = f"{FOLDER}/{charge.rsplit('/', 1)[-1]}.d/virtnet-{kept.name}.conf"
-            files[path] = File(_text(kept.name, [("Network", lines)]))
+            result[path] = File(ini.text(mark(kept.name), [("Network", lines)]))
         else:
             network = [("LinkLocalAddressing", "no"), *lines]
-            files[own] = File(_text(kept.name, [("Match", [("Name", parent)]), ("Network", network)]))
+            result[own] = File(ini.text(mark(kept.name), [("Match", [("Name", parent)]), ("Network", network)]))
 
 
-def render(kept: Kept) -> dict[str, File]:
-    """Every file that makes this bridge after a boot, by its path."""
+def rendered(kept: Kept) -> Files:
+    """The files of the bridge and its ports."""
     texts = {f"{kept.name}.netdev": _bridge_netdev(kept), f"{kept.name}.network": _bridge_network(kept)}
     for port in kept.ports:
         if port.get("type"):
@@ -105,7 +99,7 @@ def render(kept: Kept) -> dict[str, File]:
         for member in port.get("ports", ()):
             member_lines: Lines = [("Match", [("Name", member)]), ("Network", [("Bond", port["name"])])]
             texts[f"{member}.network"] = member_lines
-    return {f"{FOLDER}/{PREFIX}{name}": File(_text(kept.name, lines)) for name, lines in texts.items()}
+    return {f"{FOLDER}/{PREFIX}{name}": File(ini.text(mark(kept.name), lines)) for name, lines in texts.items()}
 
 
 def _bridge_netdev(kept: Kept) -> Lines:
@@ -129,15 +123,22 @@ def _bridge_network(kept: Kept) -> Lines:
         ("IPv6AcceptRA", bool(options.get("accept_ra"))),
     ]
     network += [("Address", cidr) for cidr in options.get("addresses", ())]
-    network += [("Gateway", options[name]) for name in ("gateway4", "gateway6") if options.get(name)]
+    gateways = [options[name] for name in ("gateway4", "gateway6") if options.get(name)]
+    network += [("Gateway", gateway) for gateway in gateways if gateway not in kept.onlink]
     network += [("DNS", server) for server in options.get("dns", {}).get("servers", ())]
     search = options.get("dns", {}).get("search")
     network += [("Domains", " ".join(search))] if search else []
     link = [("MTUBytes", options["mtu"])] if options.get("mtu") else []
     link += [("ActivationPolicy", "down")] if options.get("up") is False else []
-    routes: Lines = [("Route", _route(route)) for route in options.get("routes", ())]
+    routes: Lines = [("Route", _onlink({"via": one}, kept)) for one in gateways if one in kept.onlink]
+    routes += [("Route", [*_route(route), *_onlink(route, kept)[1:]]) for route in options.get("routes", ())]
     own = options.get("vlan", {}).get("self")
     return [("Match", [("Name", kept.name)]), ("Link", link), ("Network", network), *routes, *_vlans(own)]
+
+
+def _onlink(route: Options, kept: Kept) -> list[tuple[str, typing.Any]]:
+    via = route.get("via")
+    return [("Gateway", via), *([("GatewayOnLink", True)] if via in kept.onlink else [])]
 
 
 def _route(route: Options) -> list[tuple[str, typing.Any]]:
@@ -201,18 +202,6 @@ def _port_netdev(port: Options) -> Lines:
     return lines
 
 
-def _text(bridge: str, sections: Lines) -> str:
-    lines = [f"# Made by virtnet.kvm for bridge {bridge}; changes are overwritten."]
-    for name, values in sections:
-        if values:
-            lines += ["", f"[{name}]", *(f"{key}={_value(value)}" for key, value in values)]
-    return "\n".join(lines) + "\n"
-
-
-def _value(value: typing.Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def sizes(files: Mapping[str, File], link: str) -> Options:
     """MTU and MAC address that our files of a link that we make say."""
     found: Options = {}
@@ -234,23 +223,22 @@ def path_of(link: str) -> str:
 # Reading
 
 
-def owner(text: str) -> str | None:
-    """The bridge that a file of ours is for; None for a file of somebody else's."""
-    match = re.match(r"# Made by virtnet\.kvm for bridge (\S+);", text)
-    return match[1] if match else None
+def links(path: str, text: str) -> list[str]:
+    """The links that a file is for."""
+    del path
+    return matches(text) or netdev_names(text)
 
 
-def values(text: str) -> list[tuple[str, str, str]]:
-    """(section, key, value) of each line, in order."""
-    found, section = [], ""
-    for line in text.replace("\\\n", " ").splitlines():
-        line = line.strip()
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1]
-        elif "=" in line and not line.startswith(("#", ";")):
-            key, _equals, value = line.partition("=")
-            found.append((section, key.strip(), value.strip()))
-    return found
+def devices(path: str, text: str) -> list[str]:
+    """The links that a file makes."""
+    del path
+    return netdev_names(text)
+
+
+def broken(path: str, text: str) -> str | None:
+    """What is wrong with a file, in a few words."""
+    line = ini.broken(text) if path.endswith((".network", ".netdev")) else None
+    return line and f"the line {line!r} belongs nowhere"
 
 
 def matches(text: str) -> list[str]:
@@ -264,8 +252,14 @@ def netdev_names(text: str) -> list[str]:
     return [value for section, key, value in values(text) if section == "NetDev" and key == "Name"]
 
 
-def options(text: str) -> Options:
-    """What only the boot configuration knows of a link: DHCP, router advertisements, DNS."""
+def options(files: Mapping[str, File], link: str, charge: str) -> Options:
+    """What only the boot configuration knows of a link, in our file or the one in charge: DHCP, router advertisements, DNS."""
+    file = files.get(path_of(link)) or files.get(charge)
+    return read(file.text) if file else {}
+
+
+def read(text: str) -> Options:
+    """The same, of one file."""
     lines = [(key, value) for section, key, value in values(text) if section == "Network"]
     found: Options = {}
     for key, value in lines:

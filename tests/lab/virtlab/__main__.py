@@ -12,6 +12,7 @@ import shutil
 import sys
 
 from . import guest
+from .boot import BACKENDS
 from .image import ensure_tree
 from .lab import Lab
 from .settings import KINDS, RELEASES, LabError
@@ -43,7 +44,7 @@ def check_machine() -> None:
 
 
 def up(arguments: argparse.Namespace) -> None:
-    print(Lab(arguments.name).up(arguments.hosts, arguments.release, arguments.kind))
+    print(Lab(arguments.name).up(arguments.hosts, arguments.release, arguments.kind, arguments.backend))
 
 
 def image(arguments: argparse.Namespace) -> None:
@@ -112,6 +113,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     one.add_argument("--hosts", type=int, default=2, help="how many KVM hosts (default: 2)")
     one.add_argument("--kind", choices=KINDS, default="nspawn", help="what a host is: a container (default) or a VM")
     one.add_argument("--release", choices=RELEASES, default="bookworm", help="Debian's release (default: bookworm)")
+    text = "who keeps the hosts' boot configuration (default: networkd)"
+    one.add_argument("--backend", choices=tuple(BACKENDS), default="networkd", help=text)
     one = verb("image", image, "build a release's image, if it is not there; the first up does it too")
     one.add_argument("--release", choices=RELEASES, default="bookworm", help="Debian's release (default: bookworm)")
     one.add_argument("--kind", choices=KINDS, default="nspawn", help="for containers (default) or VMs")

@@ -42,7 +42,16 @@ PACKAGES = [
     "busybox-static",
     "firewalld",
     "ufw",
+    "ifupdown",
+    "isc-dhcp-client",
+    "network-manager",
+    "netplan.io",
 ]
+
+# Who keeps a machine's boot configuration: its own files say which of these starts.
+DAEMONS = {"networkd": "systemd-networkd", "networkmanager": "NetworkManager", "ifupdown": "networking"}
+IN_CHARGE = "etc/lab/{}"
+IF_IN_CHARGE = "[Unit]\nConditionPathExists=/" + IN_CHARGE + "\n"
 
 # A container sees its devices read-only, and libvirt sets a bridge port's isolation through sysfs.
 SYSFS_UNIT = """\
@@ -189,11 +198,16 @@ def _prepare(tree: pathlib.Path) -> None:
     for package_cache in (tree / "var/cache/apt/archives").glob("*.deb"):
         package_cache.unlink()
     (tree / "etc/systemd/system/lab-sysfs.service").write_text(SYSFS_UNIT)
-    units = ["lab-sysfs", "systemd-networkd", "ssh", "libvirtd", "libvirtd.socket"]
+    for daemon, unit in DAEMONS.items():
+        folder = tree / f"etc/systemd/system/{unit}.service.d"
+        folder.mkdir()
+        (folder / "lab.conf").write_text(IF_IN_CHARGE.format(daemon))
+    units = ["lab-sysfs", *DAEMONS.values(), "ssh", "libvirtd", "libvirtd.socket"]
     run(["systemctl", f"--root={tree}", "--quiet", "enable", *units])
     run(["systemctl", f"--root={tree}", "--quiet", "disable", "firewalld", "ufw"])  # there for tests that start them
-    timers = ["apt-daily.timer", "apt-daily-upgrade.timer", "systemd-networkd-wait-online.service", "libvirt-guests"]
-    run(["systemctl", f"--root={tree}", "--quiet", "mask", *timers])
+    timers = ["apt-daily.timer", "apt-daily-upgrade.timer"]
+    waits = ["systemd-networkd-wait-online.service", "NetworkManager-wait-online.service"]
+    run(["systemctl", f"--root={tree}", "--quiet", "mask", *timers, *waits, "libvirt-guests"])
     for link in ("etc/libvirt/qemu/networks/autostart/default.xml", "etc/libvirt/qemu/networks/default.xml"):
         (tree / link).unlink(missing_ok=True)
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from . import inventory
+from .boot import BACKENDS
 from .image import ensure_key, ensure_tree
 from .machine import Machine
 from .nspawn import Container
@@ -61,7 +62,7 @@ class Lab:
     def settings(self) -> dict:
         if not self.exists():
             raise LabError(f"there is no lab {self.name!r}; make it with: lab up --name {self.name}")
-        return {"kind": "nspawn", **json.loads((self.folder / "lab.json").read_text())}
+        return json.loads((self.folder / "lab.json").read_text())
 
     def machines(self) -> dict[str, Machine]:
         settings = self.settings()
@@ -75,19 +76,20 @@ class Lab:
 
     # Up and down
 
-    def up(self, hosts: int, release: str, kind: str = "nspawn") -> pathlib.Path:
-        """Make the lab, or make it so: a machine that runs already is left alone. The kind is what the hosts are."""
-        _check(hosts, release, kind)
+    def up(self, hosts: int, release: str, kind: str = "nspawn", backend: str = "networkd") -> pathlib.Path:
+        """Make the lab, or make it so: a machine that runs already is left alone. The kind is what the hosts are, the
+        backend who keeps their boot configuration."""
+        _check(hosts, release, kind, backend)
         (ensure_image if kind == "vm" else ensure_tree)(release)  # the long part, before anything stands
         with self._lock():
-            for what, value in (("release", release), ("kind", kind)):
+            for what, value in (("release", release), ("kind", kind), ("backend", backend)):
                 if self.exists() and self.settings()[what] != value:
                     say(f"lab {self.name} is of another {what}: taking it down first")
                     self._down()
             if not self.exists():
                 self._down()  # what a killed lab may have left
             self._make_net()
-            wanted = self._wanted(hosts, release, kind)
+            wanted = self._wanted(hosts, release, kind, backend)
             extra = [
                 machine for machine in (self.machines().values() if self.exists() else ()) if machine not in wanted
             ]
@@ -98,9 +100,10 @@ class Lab:
                 machine.start()
             for machine in fresh:
                 machine.wait_until_up()
+            settings = {"hosts": hosts, "release": release, "kind": kind, "backend": backend}
             if fresh:
                 say(f"{self.name}: {', '.join(machine.name for machine in fresh)} up ({release}, {kind})")
-            (self.folder / "lab.json").write_text(json.dumps({"hosts": hosts, "release": release, "kind": kind}))
+            (self.folder / "lab.json").write_text(json.dumps(settings))
             inventory.write(self, wanted, ensure_key())
         return self.inventory
 
@@ -168,21 +171,34 @@ class Lab:
 
     # The machines
 
-    def _wanted(self, hosts: int, release: str, kind: str) -> list[Machine]:
+    def _wanted(self, hosts: int, release: str, kind: str, backend: str) -> list[Machine]:
         others = (("router", ROUTER), ("client", CLIENT), ("outside", OUTSIDE))
         host = VirtualMachine if kind == "vm" else Container
         return [self._machine(Container, name, name, number, release) for name, number in others] + [
-            self._machine(host, f"h{index + 1}", "host", FIRST_HOST + index, release) for index in range(hosts)
+            self._machine(host, f"h{index + 1}", "host", FIRST_HOST + index, release, backend) for index in range(hosts)
         ]
 
-    def _machine(self, kind: type[Machine], name: str, role: str, number: int, release: str) -> Machine:
+    def _machine(
+        self, kind: type[Machine], name: str, role: str, number: int, release: str, backend: str = "networkd"
+    ) -> Machine:
+        folder = self.folder / name
         return kind(
-            name=name, role=role, number=number, release=release, namespace=self.namespace, folder=self.folder / name
+            name=name,
+            role=role,
+            number=number,
+            release=release,
+            backend=backend,
+            namespace=self.namespace,
+            folder=folder,
         )
 
 
-def _check(hosts: int, release: str, kind: str) -> None:
-    for option, value, known in (("release", release, RELEASES), ("kind", kind, KINDS)):
+def _check(hosts: int, release: str, kind: str, backend: str) -> None:
+    for option, value, known in (
+        ("release", release, RELEASES),
+        ("kind", kind, KINDS),
+        ("backend", backend, tuple(BACKENDS)),
+    ):
         if value not in known:
             raise LabError(f"--{option} {value}: there are {' and '.join(known)}")
     if not 1 <= hosts <= LAST_HOST - FIRST_HOST + 1:

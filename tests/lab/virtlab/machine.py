@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 import typing
 
+from . import boot
 from .settings import CLIENT, DHCP_FIRST, DHCP_LAST, DOMAIN, LAN4, LAN6, OUTSIDE4, OUTSIDE6, ROUTER, LabError
 
 ENVIRONMENT = {
@@ -37,6 +38,7 @@ class Machine(abc.ABC):
     namespace: str
     folder: pathlib.Path
     release: str
+    backend: str = "networkd"  # who keeps its boot configuration
 
     @property
     def address(self) -> str:
@@ -108,7 +110,7 @@ class Machine(abc.ABC):
 
     def files(self) -> dict[str, str]:
         """What makes the tree this machine, by path; its own services are among them."""
-        files = {"etc/hosts": HOSTS, **NETWORK[self.role](self)}
+        files = {"etc/hosts": HOSTS, **(_router_network if self.role == "router" else boot.files)(self)}
         if self.role == "router":
             files["etc/systemd/system/lan-dnsmasq.service"] = DNSMASQ_UNIT
             files["etc/dnsmasq-lan.conf"] = DNSMASQ
@@ -121,32 +123,17 @@ class Machine(abc.ABC):
         return files
 
 
-def _network(machine: Machine) -> dict[str, str]:
-    """networkd's file of a machine with one NIC."""
-    outside = machine.role == "outside"
-    four, six = (OUTSIDE4, OUTSIDE6) if outside else (LAN4, LAN6)
-    text = (
-        f"[Match]\nName={machine.NIC}\n[Network]\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n"
-        f"Address={four.format(machine.number)}/24\nGateway={four.format(ROUTER)}\n"
-        f"Address={six.format(machine.number)}/64\nGateway={six.format(ROUTER)}\n"
-    )
-    if not outside:
-        text += f"DNS={LAN4.format(ROUTER)}\nDomains={DOMAIN}\n"
-    return {f"etc/systemd/network/10-{machine.NIC}.network": text}
-
-
 def _router_network(machine: Machine) -> dict[str, str]:
     sides = {machine.NIC: (LAN4, LAN6), "out0": (OUTSIDE4, OUTSIDE6)}
-    return {
+    files = {
         f"etc/systemd/network/10-{nic}.network": (
             f"[Match]\nName={nic}\n[Network]\nIPForward=yes\nIPv4Forwarding=yes\nIPv6Forwarding=yes\nIPv6AcceptRA=no\n"
             f"Address={four.format(ROUTER)}/24\nAddress={six.format(ROUTER)}/64\n"
         )
         for nic, (four, six) in sides.items()
     }
+    return {"etc/lab/networkd": "", **files}
 
-
-NETWORK = {"host": _network, "client": _network, "outside": _network, "router": _router_network}
 
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 

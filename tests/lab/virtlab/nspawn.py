@@ -12,6 +12,7 @@ import pathlib
 import socket
 import subprocess
 
+from . import boot
 from .image import ensure_tree
 from .machine import Machine
 from .settings import LabError
@@ -59,7 +60,7 @@ class Container(Machine):
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         if not os.path.ismount(self.root):
-            layers = f"lowerdir={ensure_tree(self.release)},upperdir={self.folder}/upper,workdir={self.folder}/work"
+            layers = f"lowerdir={ensure_tree(self.release)},upperdir={self._upper},workdir={self.folder}/work"
             run(["mount", "-t", "overlay", "-o", layers, "virtnet-lab", str(self.root)])
         self._configure()
         self.kill()  # what a machine that died by itself has left
@@ -103,11 +104,8 @@ class Container(Machine):
         for program in ("sh ", "systemd-nspawn "):
             for pid in self._running(program):
                 kill(pid, self._is_ours)
-        upper = f"{self.folder}/upper"
-        for pid in processes_rooted_in(
-            upper
-        ):  # the first is the container's init, and the kernel ends the others with it
-            kill(pid, lambda one: is_rooted_in(one, upper))
+        for pid in processes_rooted_in(self._upper):  # the first is init, and the kernel ends the others with it
+            kill(pid, lambda one: is_rooted_in(one, self._upper))
         for link in self._cables():
             subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL, check=False)
         wait_for(f"the end of {self.name}'s processes", self._remove_cgroup, 20)
@@ -133,7 +131,7 @@ class Container(Machine):
     def leader(self) -> int | None:
         """The container's first process, or None while there is none."""
         known = _LEADERS.get(self.root)
-        if known and alive(known) and os.path.exists(f"/proc/{known}/root/run/systemd/system"):
+        if known and alive(known) and is_rooted_in(known, self._upper):  # its number may be another container's by now
             return known
         found = self._find_leader()
         if found:
@@ -160,6 +158,10 @@ class Container(Machine):
         return self._mark in command_line(pid)
 
     @property
+    def _upper(self) -> str:
+        return f"{self.folder}/upper"
+
+    @property
     def _mark(self) -> str:
         """What the command lines of its programs have, and no other's."""
         return f"--directory={self.root} "
@@ -184,6 +186,7 @@ class Container(Machine):
             target = self.root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
+            target.chmod(boot.mode(path))
         if self.role != "host":
             for unit in ("libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket"):
                 target = self.root / "etc/systemd/system" / unit

@@ -19,7 +19,7 @@ import sys
 import tarfile
 import time
 
-from . import inventory
+from . import boot, inventory
 from .machine import Machine
 from .settings import LabError
 from .system import command_line, kill, processes_naming, run, wait_for
@@ -204,6 +204,7 @@ class VirtualMachine(Machine):
                 entry = tarfile.TarInfo(path)
                 entry.size = len(text.encode())
                 entry.mtime = int(time.time())
+                entry.mode = boot.mode(path)
                 tar.addfile(entry, io.BytesIO(text.encode()))
         command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{image}/disk.qcow2", "-F", "qcow2"]
         run([*command, str(self._disk)])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.boot import devices_of, kept, links_of, said
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.boot import kept, said
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
 from ansible_collections.virtnet.kvm.plugins.module_utils._persist.networkd import PREFIX
 
@@ -65,8 +65,3 @@ def test_mtu_and_mac_of_made_links_only_where_said() -> None:
         and "MACAddress=52:54:00:00:00:77" in found[f"{PREFIX}d0.netdev"]
     )
     assert "MTUBytes=9000" in files(name="br0", mtu=9000, ports=[port])[f"{PREFIX}d0.network"]
-
-
-def test_whose_a_file_is() -> None:
-    found = files(name="br0", ports=["eno2"])
-    assert links_of(found[f"{PREFIX}eno2.network"]) == ["eno2"] and devices_of(found[f"{PREFIX}br0.netdev"]) == ["br0"]

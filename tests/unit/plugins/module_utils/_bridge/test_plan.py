@@ -84,7 +84,12 @@ def test_the_daemon_is_told_last_and_what_it_may_undo_is_said_again() -> None:
     assert verbs.index("tell") > max(at for at, verb in enumerate(verbs) if verb == "file")
     again = told[verbs.index("tell") + 1 :]
     assert {step.verb for step in again} == {"rejoin", "route", "address"} and not any(step.action for step in again)
-    assert told[verbs.index("tell")].arguments == {"links": ("br0", "eno1"), "devices": ("br0",)}
+    assert told[verbs.index("tell")].arguments == {
+        "backend": "networkd",
+        "paths": tuple(step.subject for step in told if step.verb == "file"),
+        "links": ("br0", "eno1"),
+        "devices": ("br0",),
+    }
 
 
 def test_a_boot_file_is_a_step_of_its_own_bridge() -> None:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.virtnet.kvm.plugins.module_utils._persist import networkd
-from ansible_collections.virtnet.kvm.plugins.module_utils._persist.model import File, Kept
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist import backends, networkd
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist.model import Boot, File, Files, Kept, owner
 
 KEPT = Kept(
     "br0",
@@ -137,7 +137,11 @@ MARK = "# Made by virtnet.kvm for bridge br0; changes are overwritten.\n"
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden(name: str) -> None:
-    assert networkd.render(KEPT)[f"{networkd.FOLDER}/{networkd.PREFIX}{name}"].text == MARK + GOLDEN[name]
+    assert networkd.rendered(KEPT)[f"{networkd.FOLDER}/{networkd.PREFIX}{name}"].text == MARK + GOLDEN[name]
+
+
+def replaced(files: Files, kept: Kept | None, **in_charge: str) -> Files:
+    return backends.replaced(Boot("networkd", {}, in_charge, files), files, "br0", kept)
 
 
 FOREIGN = File("[Match]\nName=eno1\n[Network]\nDHCP=yes\n", 0o640)
@@ -148,21 +152,21 @@ def test_a_foreign_file_for_the_same_link_is_kept_beside_and_comes_back() -> Non
         f"{networkd.FOLDER}/10-eno1.network": FOREIGN,
         f"{networkd.FOLDER}/20-any.network": File("[Match]\nName=en*\n"),
     }
-    with_bridge = networkd.replaced(there, "br0", KEPT, {})
+    with_bridge = replaced(there, KEPT)
     assert with_bridge[f"{networkd.FOLDER}/10-eno1.network.virtnet-backup"] == FOREIGN
     assert (
         f"{networkd.FOLDER}/10-eno1.network" not in with_bridge and f"{networkd.FOLDER}/20-any.network" in with_bridge
     )
-    assert networkd.replaced(with_bridge, "br0", KEPT, {}) == with_bridge
-    assert networkd.replaced(with_bridge, "br0", None, {}) == there
+    assert replaced(with_bridge, KEPT) == with_bridge
+    assert replaced(with_bridge, None) == there
 
 
 def test_a_vlans_parent_is_told_in_its_own_file_or_beside_a_foreign_one() -> None:
-    own = networkd.replaced({}, "br0", KEPT, {})
+    own = replaced({}, KEPT)
     assert "VLAN=eno3.7" in own[f"{networkd.FOLDER}/05-virtnet-eno3.network"].text
-    again = networkd.replaced(own, "br0", KEPT, {"eno3": f"{networkd.FOLDER}/05-virtnet-eno3.network"})
+    again = replaced(own, KEPT, eno3=f"{networkd.FOLDER}/05-virtnet-eno3.network")
     assert again == own
-    foreign = networkd.replaced({}, "br0", KEPT, {"eno3": "/usr/lib/systemd/network/80-x.network"})
+    foreign = replaced({}, KEPT, eno3="/usr/lib/systemd/network/80-x.network")
     assert "VLAN=eno3.7" in foreign[f"{networkd.FOLDER}/80-x.network.d/virtnet-br0.conf"].text
 
 
@@ -179,15 +183,15 @@ def test_a_vlans_parent_is_told_in_its_own_file_or_beside_a_foreign_one() -> Non
     ],
 )
 def test_reading(text: str, told: dict) -> None:
-    assert networkd.options(text) == told
+    assert networkd.read(text) == told
 
 
 def test_whose_links() -> None:
     assert networkd.matches("[Match]\nName=eno1 eno2\n") == ["eno1", "eno2"]
     assert networkd.matches("[Match]\nName=en*\n") == networkd.matches("[Match]\nMACAddress=x\n") == []
-    assert networkd.owner("# Made by virtnet.kvm for bridge br7; changes are overwritten.\n") == "br7"
-    assert networkd.owner("[Match]\n") is None
-    files = networkd.render(
+    assert owner("# Made by virtnet.kvm for bridge br7; changes are overwritten.\n") == "br7"
+    assert owner("[Match]\n") is None
+    files = networkd.rendered(
         Kept("br0", {}, ({"name": "d0", "type": "dummy", "mtu": 1400, "mac_address": "52:54:00:00:00:07"},))
     )
     assert networkd.sizes(files, "d0") == {"mtu": 1400, "mac_address": "52:54:00:00:00:07"}

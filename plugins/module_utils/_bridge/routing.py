@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses and routes of a link as they will be: moved with it, set, and taken off. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import ipaddress
+import typing
+
+from .._core.table import Options
+from .._kernel.values import IFA_F_NOPREFIXROUTE, RTPROT_KERNEL, RTPROT_STATIC, Address, Hop, Link, Route
+from .model import Observed, State, Want
+from .options import DEFAULT_METRIC6, MAIN_TABLE, links_in
+
+NOBODYS = (RTPROT_KERNEL, 9, 16)  # RTPROT_RA and RTPROT_DHCP: routes that come and go with a lease
+GATEWAYS, ANY = ("gateway4", "gateway6"), ("0.0.0.0/0", "::/0")
+
+
+def with_links(state: State, *links: Link) -> State:
+    return dataclasses.replace(state, links={**state.links, **{link.name: link for link in links}})
+
+
+def without_links(state: State, *names: str) -> State:
+    return dataclasses.replace(
+        state,
+        links={name: link for name, link in state.links.items() if name not in names},
+        routes=routes_changed(state, lambda route: None if any(route.over(name) for name in names) else route),
+    )
+
+
+def routes_changed(state: State, change: typing.Callable[[Route], Route | None]) -> tuple[Route, ...] | None:
+    if state.routes is None:
+        return None
+    return tuple(new for new in map(change, state.routes) if new is not None)
+
+
+def heir_of(want: Want, observed: Observed) -> str | None:
+    """The port whose addresses the bridge takes over: the first that has some, while it is not in the bridge yet."""
+    if not want.inherit:
+        return None
+    for port in want.ports or ():
+        for name in links_in(port):
+            link = observed.state.links.get(name)
+            if link and any(not one.link_local for one in link.addresses):
+                return str(name)
+    return None
+
+
+def move(state: State, source: str, target: str) -> State:
+    """Everything that makes the one link reachable, to the other one."""
+    one, other = state.links[source], state.links[target]
+    moved = tuple(address for address in one.addresses if not address.link_local)
+    there = {address.cidr for address in other.addresses}
+    renewed = tuple(_renewed(address, source, target) for address in moved if address.cidr not in there)
+    state = with_links(
+        state,
+        dataclasses.replace(one, addresses=tuple(address for address in one.addresses if address.link_local)),
+        dataclasses.replace(other, addresses=(*other.addresses, *renewed), mtu=other.mtu or one.mtu),
+    )
+    moving = routes_changed(state, lambda route: _rerouted(route, source, target))
+    return dataclasses.replace(state, routes=moving)
+
+
+def _renewed(address: Address, source: str, target: str) -> Address:
+    """With a label of its new link, and with the kernel's own route to its net."""
+    address = dataclasses.replace(address, flags=address.flags & ~IFA_F_NOPREFIXROUTE)
+    if address.label and address.label.startswith(source):
+        return dataclasses.replace(address, label=(target + address.label[len(source) :])[:15])
+    return address
+
+
+def _rerouted(route: Route, source: str, target: str) -> Route | None:
+    if route.protocol == RTPROT_KERNEL and route.over(source):
+        return None
+    hops = tuple(dataclasses.replace(hop, dev=target) if hop.dev == source else hop for hop in route.hops)
+    return dataclasses.replace(route, hops=hops)
+
+
+def as_kept(state: State, link: str) -> State:
+    """Its routes as they will be after a boot: static, and `onlink` only where no address reaches the router."""
+    nets = [ipaddress.ip_network(one.prefix) for one in state.links[link].addresses]
+
+    def plain(route: Route) -> Route:
+        if not (route.over(link) and is_set(route) and len(route.hops) == 1):
+            return route
+        via = route.hops[0].via
+        reached = via is None or any(ipaddress.ip_address(via) in net for net in nets)
+        hop = dataclasses.replace(route.hops[0], onlink=route.hops[0].onlink and not reached)
+        return dataclasses.replace(route, protocol=RTPROT_STATIC, hops=(hop,))
+
+    return dataclasses.replace(state, routes=routes_changed(state, plain))
+
+
+def addressed(want: Want, state: State) -> State:
+    """`addresses` is exact for what an administrator set; what a lease or the kernel gave is not asked about."""
+    wanted = want.options.get("addresses")
+    if wanted is None:
+        return state
+    link = state.links[want.name]
+    there = {address.cidr: address for address in link.addresses}
+    kept = tuple(one for one in link.addresses if not one.permanent or one.link_local or one.cidr in wanted)
+    new = tuple(_new_address(cidr, want.name) for cidr in wanted if cidr not in there)
+    return with_links(state, dataclasses.replace(link, addresses=(*kept, *new)))
+
+
+def _new_address(cidr: str, link: str) -> Address:
+    """As ip-address(8) would: with the net's broadcast address, where it has one."""
+    interface = ipaddress.ip_interface(cidr)
+    if interface.version == 6:
+        return Address(cidr, scope=253 if interface.ip.is_link_local else 0)
+    broadcast = str(interface.network.broadcast_address) if interface.network.prefixlen < 31 else None
+    return Address(cidr, broadcast=broadcast, label=link)
+
+
+def routed(want: Want, state: State) -> State:
+    options = want.options
+    for name, anywhere in zip(GATEWAYS, ANY):
+        if name in options:
+            own = route_of({"to": anywhere, "via": options[name]}, want.name)
+            state = _replace_routes(state, want.name, [own], functools.partial(_same_slot, own))
+    if "routes" in options:
+        wanted = [route_of(one, want.name) for one in options["routes"]]
+        gateways = any(name in options for name in GATEWAYS)
+
+        def goes(route: Route) -> bool:
+            return not (is_gateway(route) and (gateways or not any(is_gateway(one) for one in wanted)))
+
+        state = _replace_routes(state, want.name, wanted, goes)
+    return state
+
+
+def _same_slot(one: Route, other: Route) -> bool:
+    return slot(one) == slot(other)
+
+
+def _replace_routes(state: State, link: str, wanted: list[Route], goes: typing.Callable[[Route], bool]) -> State:
+    """These routes over the link, in the place of those that `goes` finds."""
+    kept, there = [], {}
+    for route in state.routes or ():
+        if route.over(link) and is_set(route) and goes(route):
+            there[key(route)] = route
+        else:
+            kept.append(route)
+    taken = {slot(route) for route in wanted}
+    kept = [route for route in kept if slot(route) not in taken or not route.over(link)]
+    return dataclasses.replace(state, routes=(*kept, *(there.get(key(route), route) for route in wanted)))
+
+
+def route_of(options: Options, link: str) -> Route:
+    """A route over this link; one without a router reaches its net directly (scope link)."""
+    six = ":" in options["to"]
+    return Route(
+        to=options["to"],
+        hops=(Hop(link, options.get("via")),),
+        table=options.get("table", MAIN_TABLE),
+        metric=options.get("metric", DEFAULT_METRIC6 if six else 0),
+        scope=0 if six or options.get("via") else 253,
+    )
+
+
+def slot(route: Route) -> tuple[typing.Any, ...]:
+    """What the kernel tells routes apart by: there is one to a destination in a table with a metric."""
+    return (route.to, route.table, route.metric)
+
+
+def key(route: Route) -> tuple[typing.Any, ...]:
+    return (*slot(route), route.hops)
+
+
+def is_set(route: Route) -> bool:
+    """Whether somebody set it for good; what a daemon makes comes and goes."""
+    return route.protocol not in NOBODYS and not route.expires
+
+
+def is_gateway(route: Route) -> bool:
+    plain = (MAIN_TABLE, DEFAULT_METRIC6 if route.version == 6 else 0)
+    return route.to in ANY and (route.table, route.metric) == plain and len(route.hops) == 1

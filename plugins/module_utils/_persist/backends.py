@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backends as one: whose a file is, and all files with a bridge's in place of its former ones. Pure."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+
+from .._core.table import Options
+from . import ifupdown, networkd
+from .model import Boot, File, Files, Kept, owner, without
+
+
+class Renderer(typing.Protocol):
+    """What a backend brings: the same functions in each."""
+
+    UNKEPT: frozenset[str]
+
+    def owns(self, path: str) -> bool: ...
+    def render(self, kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) -> Files: ...
+    def yielding(self, files: Files, taken: set[str]) -> Files: ...
+    def links(self, path: str, text: str) -> list[str]: ...
+    def devices(self, path: str, text: str) -> list[str]: ...
+    def broken(self, path: str, text: str) -> str | None: ...
+    def options(self, files: Mapping[str, File], link: str, charge: str) -> Options: ...
+    def sizes(self, files: Mapping[str, File], link: str) -> Options: ...
+
+
+RENDERERS: dict[str, Renderer] = {
+    "networkd": typing.cast(Renderer, networkd),
+    "ifupdown": typing.cast(Renderer, ifupdown),
+}
+
+
+def of(path: str) -> str:
+    """The backend that a file is of."""
+    return next(name for name, renderer in RENDERERS.items() if renderer.owns(path))
+
+
+def links(path: str, text: str) -> list[str]:
+    """The links that a file is for."""
+    return RENDERERS[of(path)].links(path, text)
+
+
+def devices(path: str, text: str) -> list[str]:
+    """The links that a file makes."""
+    return RENDERERS[of(path)].devices(path, text)
+
+
+def made(files: Mapping[str, File]) -> frozenset[str]:
+    """The links that our files make."""
+    return frozenset(name for path, file in files.items() if owner(file.text) for name in devices(path, file.text))
+
+
+def replaced(boot: Boot, files: Files, bridge: str, kept: Kept | None) -> Files:
+    """All files with this bridge's in place of its former ones, whichever backend kept those. What somebody else says of
+    a link of ours is kept beside as a backup; once the link is nobody's again, it is back."""
+    result = without(files, bridge)
+    if kept:
+        result.update(RENDERERS[boot.backend].render(kept, result, boot.in_charge))
+    taken = {name for path, file in result.items() if owner(file.text) for name in links(path, file.text)}
+    for renderer in RENDERERS.values():
+        result = renderer.yielding(result, taken)
+    return result
+
+
+def broken(files: Mapping[str, File], backend: str) -> tuple[str, str] | None:
+    """The first file of this backend that can't be understood, and why."""
+    renderer = RENDERERS[backend]
+    for path in sorted(files):
+        why = renderer.broken(path, files[path].text) if renderer.owns(path) else None
+        if why:
+            return path, why
+    return None

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ifupdown itself: its state, and having it run what is new."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import tempfile
+from collections.abc import Iterable, Sequence
+
+from .._core import command
+from . import ifupdown
+from .model import BACKUP, owner
+
+UNIT = "networking"
+_CLIENTS = ("dhclient", "dhcpcd", "udhcpc")
+_SECONDS = 90  # for a lease
+
+
+def runs() -> bool:
+    """Debian has it installed everywhere; it counts where it is in charge of more than the loopback link."""
+    return command.is_active(UNIT) and any(_named())
+
+
+def _named() -> list[str]:
+    texts = [path.read_text() for path in paths() if path.is_file() and not path.name.endswith(BACKUP)]
+    return [link for text in texts for link in ifupdown.links("", text)]
+
+
+def paths() -> Iterable[pathlib.Path]:
+    """The files that may be changed."""
+    main = pathlib.Path(ifupdown.MAIN)
+    return [main, *pathlib.Path(ifupdown.FOLDER).glob("*"), *main.parent.glob(f"*{BACKUP}")]
+
+
+def charge(link: str) -> str | None:
+    """The file with a link's stanza."""
+    for path in paths():
+        if path.is_file() and not path.name.endswith(BACKUP) and link in ifupdown.links("", path.read_text()):
+            return str(path)
+    return None
+
+
+def lacking() -> dict[str, str]:
+    found = {}
+    if not command.is_there("resolvconf") and not command.is_active("systemd-resolved"):
+        found["dns"] = "it has nobody here to hand them to: install resolvconf, or openresolv"
+    if not any(map(command.is_there, _CLIENTS)):
+        found.update(dict.fromkeys(("dhcp4", "dhcp6"), f"no DHCP client is installed: {', '.join(_CLIENTS)}"))
+    return found
+
+
+def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:
+    """Bring up what our stanzas say: all their lines may be repeated. Of a stanza of somebody else's only its DHCP client
+    is started, since what it sets is there already; and of all it is noted whether they are up."""
+    del paths, devices
+    texts = {str(path): path.read_text() for path in _files()}
+    bridges = {name for text in texts.values() if (name := owner(text))}
+    named = {link for text in texts.values() for link in ifupdown.links("", text)}
+    for link in links:
+        if link not in bridges:
+            _stop_client(link)
+    for link in links:
+        if link in bridges:
+            command.run("ifup", "--force", link, seconds=_SECONDS)
+        elif link not in named:
+            _note("ifdown", link)
+        elif any(_leases(text, link) for text in texts.values()):
+            command.run("ifup", "--force", link, seconds=_SECONDS)
+        else:
+            _note("ifup", link)
+
+
+def _files() -> list[pathlib.Path]:
+    return [path for path in paths() if path.is_file() and not path.name.endswith(BACKUP)]
+
+
+def _leases(text: str, link: str) -> bool:
+    return any(line.split()[:2] == ["iface", link] and line.split()[-1] == "dhcp" for line in text.splitlines())
+
+
+def _note(program: str, link: str) -> None:
+    """Only its note of what is up, by a stanza that does nothing."""
+    with tempfile.NamedTemporaryFile("w", prefix="virtnet-") as file:
+        file.write(f"iface {link} inet manual\n")
+        file.flush()
+        command.run(program, "--force", "--no-scripts", "-i", file.name, link)
+
+
+def _stop_client(link: str) -> None:
+    """Without giving the lease back: it may be the bridge's now."""
+    for version, name in (("-4", "dhclient"), ("-6", "dhclient6")):
+        note = pathlib.Path(f"/run/{name}.{link}.pid")
+        if note.exists():
+            with contextlib.suppress(Exception):
+                command.run("dhclient", version, "-x", "-pf", str(note), link)
+
+
+def settle(links: Sequence[str]) -> None:
+    """It is done when it returns."""
+    del links
+
+
+def is_unmanaged(name: str) -> bool:
+    """Nothing is taken away from a link that it leaves alone."""
+    del name
+    return False
