@@ -29,6 +29,9 @@ def kept(desired: Desired, observed: Observed, then: State) -> State:
         if want.state != ABSENT:
             _refuse_unkept(want, backend.UNKEPT, observed.boot)
         bridge = None if want.state == ABSENT else _kept(want, observed, then)
+        why = backend.refused(bridge) if bridge else None
+        if why:
+            raise InputError(f"bridge {want.name}: {observed.boot.backend} can't keep it for the next boot: {why}")
         files = backends.replaced(observed.boot, files, want.name, bridge)
     return dataclasses.replace(then, files=files)
 
@@ -48,7 +51,7 @@ def _port(link: Link, want: Want, then: State, boot: Boot) -> Options:
     port = port_view(link, then)
     said_here = next((one for one in want.ports or () if one["name"] == link.name), {})
     if link.alias != MARK:
-        return {**port, "mtu": link.mtu}
+        return {**port, "mtu": link.mtu, "kind": link.kind}
     port.pop("mtu", None)
     kept_already = backends.RENDERERS[boot.backend].sizes(boot.files, link.name)
     from_bridge = {"mtu": want.options["mtu"]} if want.options.get("mtu", USUAL_MTU) != USUAL_MTU else {}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .._core import files as core_files
 from .._core.errors import InputError
-from . import backends, daemon_ifupdown, daemon_networkd
+from . import backends, daemon_ifupdown, daemon_networkd, daemon_networkmanager
 from .model import Boot, File, Files
 
 
@@ -30,6 +30,7 @@ class Daemon(typing.Protocol):
 
 DAEMONS: dict[str, Daemon] = {
     "networkd": typing.cast(Daemon, daemon_networkd),
+    "networkmanager": typing.cast(Daemon, daemon_networkmanager),
     "ifupdown": typing.cast(Daemon, daemon_ifupdown),
 }
 

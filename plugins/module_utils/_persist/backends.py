@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 
 from .._core.table import Options
-from . import ifupdown, networkd
+from . import ifupdown, networkd, networkmanager
 from .model import Boot, File, Files, Kept, owner, without
 
 
@@ -21,6 +21,7 @@ class Renderer(typing.Protocol):
     def owns(self, path: str) -> bool: ...
     def render(self, kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) -> Files: ...
     def yielding(self, files: Files, taken: set[str]) -> Files: ...
+    def refused(self, kept: Kept) -> str | None: ...
     def links(self, path: str, text: str) -> list[str]: ...
     def devices(self, path: str, text: str) -> list[str]: ...
     def broken(self, path: str, text: str) -> str | None: ...
@@ -30,6 +31,7 @@ class Renderer(typing.Protocol):
 
 RENDERERS: dict[str, Renderer] = {
     "networkd": typing.cast(Renderer, networkd),
+    "networkmanager": typing.cast(Renderer, networkmanager),
     "ifupdown": typing.cast(Renderer, ifupdown),
 }
 

@@ -271,6 +271,12 @@ def sizes(files: Mapping[str, File], link: str) -> Options:
 # Other people's stanzas
 
 
+def refused(kept: Kept) -> str | None:
+    """What of this bridge can't be kept, in the option's words."""
+    del kept
+    return None
+
+
 def yielding(files: Files, taken: set[str]) -> Files:
     """Stanzas of somebody else's for links of ours become comments where they stand, and the file is kept beside as it
     was; once the links are nobody's, they are stanzas again."""

@@ -55,6 +55,12 @@ def render(kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) 
     return result
 
 
+def refused(kept: Kept) -> str | None:
+    """What of this bridge can't be kept, in the option's words."""
+    del kept
+    return None
+
+
 def yielding(files: Files, taken: set[str]) -> Files:
     """A file of somebody else's for links of ours alone is kept beside as a backup; once they are nobody's, it is back."""
     result = dict(files)
