@@ -19,8 +19,10 @@ from .plan import ADDRESS_OFF
 
 def apply(driver: Driver, plan: Plan) -> None:
     """Every step in its order; raises on the first that fails."""
+    driver.hold(step.arguments["backend"] for step in plan.steps if step.verb == "tell")
     for rank, group in itertools.groupby(plan.steps, key=lambda step: step.rank):
         _do(driver, rank, list(group))
+    driver.release()
 
 
 def _do(driver: Driver, rank: int, steps: list[Step]) -> None:

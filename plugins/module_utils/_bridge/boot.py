@@ -67,7 +67,9 @@ def said(want: Want, observed: Observed) -> Options:
 def _refuse_unkept(want: Want, unkept: frozenset[str], boot: Boot) -> None:
     """Never a silent loss: what this backend can't keep is refused by name."""
     words = [f"{name}.{inner}" for name, value in want.options.items() if isinstance(value, dict) for inner in value]
-    words += list(want.options) + [f"ports.{name}" for port in want.ports or () for name in port]
+    words += [name for name, value in want.options.items() if value not in (None, {}, [])] + [
+        f"ports.{name}" for port in want.ports or () for name in port
+    ]
     words += [f"ports.type {port['type']}" for port in want.ports or () if port.get("type") in MADE]
     for word in words:
         if word in unkept:
@@ -75,7 +77,7 @@ def _refuse_unkept(want: Want, unkept: frozenset[str], boot: Boot) -> None:
                 f"bridge {want.name}: {word}: {boot.backend} can't keep it for the next boot; leave it out, or say"
                 " persist: none"
             )
-        if want.options.get(word) and word in boot.lacking:
+        if word in boot.lacking and want.options.get(word, True):
             raise InputError(f"bridge {want.name}: {word}: {boot.backend} can't keep it: {boot.lacking[word]}")
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .._kernel.netlink import Netlink
+from .._persist import agent
 
 
 class Driver:
@@ -17,10 +18,23 @@ class Driver:
 
     def __init__(self) -> None:
         self.netlink = Netlink()
+        self._held: dict[str, contextlib.ExitStack] = {}
 
     def indices(self) -> dict[str, int]:
         """The kernel's numbers of all links, as they are now."""
         return {name: index for index, name in socket.if_nameindex()}
+
+    def hold(self, backends: Iterable[str]) -> None:
+        """Keep their daemons from acting on half a change; where it fails, until it is put back."""
+        for name in backends:
+            if name not in self._held:
+                stack = contextlib.ExitStack()
+                stack.enter_context(agent.held(name))
+                self._held[name] = stack
+
+    def release(self) -> None:
+        while self._held:
+            self._held.popitem()[1].close()
 
     def reconnect(self) -> None:
         """A netlink socket does not break."""
@@ -32,4 +46,5 @@ def connect() -> Iterator[Driver]:
     try:
         yield driver
     finally:
+        driver.release()
         driver.netlink.close()

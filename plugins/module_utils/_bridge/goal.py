@@ -28,7 +28,7 @@ from .options import (
     flags_of,
     to_kernel,
 )
-from .routing import addressed, as_kept, heir_of, move, routed, with_links, without_links
+from .routing import addressed, as_kept, hears_routers, heir_of, move, routed, with_links, without_links
 
 
 def goal(desired: Desired, observed: Observed) -> State:
@@ -203,5 +203,7 @@ def boot_options(want: Want, observed: Observed, boot: Boot) -> Options:
     """The options that only the boot configuration holds: as said, else as they are, else as the heir had them."""
     heir = heir_of(want, observed)
     there = boot.options.get(want.name) or (boot.options.get(heir) if heir else None) or {}
+    if heir and hears_routers(observed.state, heir):
+        there = {"accept_ra": True, **there}
     merged = {**there, **want.options}
     return {row.name: merged[row.name] for row in BOOT if row.name in merged}

@@ -20,7 +20,7 @@ from .._core.table import Field, Kind, Options, argument_spec, normal
 
 PRESENT, ABSENT = STATES = ("present", "absent")
 CONFIRM_SECONDS = 60
-BACKENDS = ("auto", "networkd", "networkmanager", "ifupdown", "none")
+BACKENDS = ("auto", "networkd", "networkmanager", "ifupdown", "netplan", "none")
 PVID, UNTAGGED = 2, 4  # BRIDGE_VLAN_INFO_... of linux/if_bridge.h
 MARK = "virtnet.kvm"  # alias of the links that this collection made
 MAIN_TABLE = 254

@@ -15,7 +15,8 @@ from .._kernel.values import IFA_F_NOPREFIXROUTE, RTPROT_KERNEL, RTPROT_STATIC, 
 from .model import Observed, State, Want
 from .options import DEFAULT_METRIC6, MAIN_TABLE, links_in
 
-NOBODYS = (RTPROT_KERNEL, 9, 16)  # RTPROT_RA and RTPROT_DHCP: routes that come and go with a lease
+RTPROT_RA, RTPROT_DHCP = 9, 16  # linux/rtnetlink.h
+NOBODYS = (RTPROT_KERNEL, RTPROT_RA, RTPROT_DHCP)  # those of a daemon come and go with a lease
 GATEWAYS, ANY = ("gateway4", "gateway6"), ("0.0.0.0/0", "::/0")
 
 
@@ -47,6 +48,11 @@ def heir_of(want: Want, observed: Observed) -> str | None:
             if link and any(not one.link_local for one in link.addresses):
                 return str(name)
     return None
+
+
+def hears_routers(state: State, link: str) -> bool:
+    """Whether it has a route that a router told of: some daemons listen unless they are told not to."""
+    return any(route.protocol == RTPROT_RA for route in state.routes_over(link))
 
 
 def move(state: State, source: str, target: str) -> State:

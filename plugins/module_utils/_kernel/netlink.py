@@ -42,12 +42,13 @@ class AlreadyThere(KernelError):
 
 
 class Request(typing.NamedTuple):
-    """One message to the kernel, and what to call it when it fails."""
+    """One message to the kernel, and what to call it when it fails; `there_is_fine`: not where it is there already."""
 
     what: str
     message: typing.Any
     type: int
     flags: int = 0
+    there_is_fine: bool = False
 
 
 def messages(module: str, name: str) -> typing.Any:
@@ -133,8 +134,9 @@ class Netlink:
             data = self._receive()
             for kind_number, flags, number, start, end in _messages(data):
                 if kind_number == _NLMSG_ERROR and number in waiting:
-                    failure = _error(waiting.pop(number).what, data, flags, start, end)
-                    if failure:
+                    request = waiting.pop(number)
+                    failure = _error(request.what, data, flags, start, end)
+                    if failure and not (request.there_is_fine and isinstance(failure, AlreadyThere)):
                         failures[number] = failure
         return failures[min(failures)] if failures else None
 

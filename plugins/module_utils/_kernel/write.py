@@ -131,7 +131,10 @@ def route(one: Route, add: bool, indices: Indices) -> Request:
         attrs += [("RTA_GATEWAY", hop.via)] if hop.via else []
     message["attrs"] = attrs + list(one.extra)
     what = f"{'making' if add else 'removing'} the route to {one.to} {_path(one)} in table {one.table}"
-    return Request(what, message, _NEWROUTE if add else _DELROUTE, _CREATE | _REPLACE if add else 0)
+    if not add:
+        return Request(what, message, _DELROUTE)
+    # a daemon may have made the very same behind another one that would be replaced (fib_table_insert)
+    return Request(what, message, _NEWROUTE, _CREATE | _REPLACE, there_is_fine=True)
 
 
 def _path(one: Route) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .._core import files as core_files
 from .._core.errors import InputError
-from . import backends, daemon_ifupdown, daemon_networkd, daemon_networkmanager
+from . import backends, daemon_ifupdown, daemon_netplan, daemon_networkd, daemon_networkmanager
 from .model import Boot, File, Files
 
 
@@ -23,12 +23,14 @@ class Daemon(typing.Protocol):
     def paths(self) -> Iterable[pathlib.Path]: ...
     def charge(self, link: str) -> str | None: ...
     def lacking(self) -> dict[str, str]: ...
+    def held(self) -> contextlib.AbstractContextManager[None]: ...
     def tell(self, paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None: ...
     def settle(self, links: Sequence[str]) -> None: ...
     def is_unmanaged(self, name: str) -> bool: ...
 
 
 DAEMONS: dict[str, Daemon] = {
+    "netplan": typing.cast(Daemon, daemon_netplan),  # before those behind it
     "networkd": typing.cast(Daemon, daemon_networkd),
     "networkmanager": typing.cast(Daemon, daemon_networkmanager),
     "ifupdown": typing.cast(Daemon, daemon_ifupdown),
@@ -136,6 +138,12 @@ def put(path: str, file: File | None) -> None:
             parent = pathlib.Path(path).parent
             if parent.name.endswith(".d") and parent.name != "interfaces.d":
                 parent.rmdir()
+
+
+def held(backend: str) -> contextlib.AbstractContextManager[None]:
+    """A daemon that would act on half a change does not, meanwhile."""
+    daemon = DAEMONS[backend]
+    return daemon.held() if daemon.runs() else contextlib.nullcontext()
 
 
 def tell(backend: str, paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 
 from .._core.table import Options
-from . import ifupdown, networkd, networkmanager
+from . import ifupdown, netplan, networkd, networkmanager
 from .model import Boot, File, Files, Kept, owner, without
 
 
@@ -30,6 +30,7 @@ class Renderer(typing.Protocol):
 
 
 RENDERERS: dict[str, Renderer] = {
+    "netplan": typing.cast(Renderer, netplan),
     "networkd": typing.cast(Renderer, networkd),
     "networkmanager": typing.cast(Renderer, networkmanager),
     "ifupdown": typing.cast(Renderer, ifupdown),

@@ -52,6 +52,11 @@ def lacking() -> dict[str, str]:
     return found
 
 
+def held() -> contextlib.AbstractContextManager[None]:
+    """It need not be kept from anything."""
+    return contextlib.nullcontext()
+
+
 def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:
     """Bring up what our stanzas say: all their lines may be repeated. Of a stanza of somebody else's only its DHCP client
     is started, since what it sets is there already; and of all it is noted whether they are up."""

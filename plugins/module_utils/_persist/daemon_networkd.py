@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .._core import command
 from . import networkd
 
 UNIT = "systemd-networkd"
+PathOf = Callable[[str], str]
 ONLY_AT_START = 256
 
 _LINKS = pathlib.Path("/run/systemd/netif/links")
@@ -55,6 +56,11 @@ def _notes(index: int) -> dict[str, str]:
     return {}
 
 
+def held() -> contextlib.AbstractContextManager[None]:
+    """It need not be kept from anything."""
+    return contextlib.nullcontext()
+
+
 def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:
     """Let the daemon read its files; it acts on them after this returns. `devices` are links that it is to make, and
     finds already made: from systemd 256 on it gives up on those, and waits for ever with their routes and ports, unless
@@ -71,13 +77,13 @@ def _version() -> int:
     return int(command.run("networkctl", "--version").split()[1])
 
 
-def settle(links: Sequence[str]) -> None:
+def settle(links: Sequence[str], path_of: PathOf = networkd.path_of) -> None:
     """Wait until the daemon has come to rest with these links. One that it gave up on, since it acted on our change of
     the kernel before it knew of our files, is set up anew."""
     deadline, again = time.monotonic() + _SETTLE_SECONDS, set()
     good_since = None
     while time.monotonic() < deadline:
-        states = {name: _state(name) for name in links}
+        states = {name: _state(name, path_of) for name in links}
         for name, state in states.items():
             if state == "failed" and name not in again:
                 again.add(name)
@@ -92,16 +98,16 @@ def settle(links: Sequence[str]) -> None:
 
 def is_unmanaged(name: str) -> bool:
     """Whether the daemon leaves a link alone."""
-    return _state(name) == "unmanaged"
+    return _notes(_index(name)).get("ADMIN_STATE") == "unmanaged"
 
 
-def _state(name: str) -> str | None:
+def _state(name: str, path_of: PathOf) -> str | None:
     """The daemon's word for how far it is with a link; "behind" where it has not taken our file for it yet."""
     index = _index(name)
     if not index:
         return None
     notes = _notes(index)
-    ours = networkd.path_of(name)
+    ours = path_of(name)
     wanted = pathlib.Path(ours).exists()
     if notes.get("ADMIN_STATE") != "failed" and wanted != (notes.get("NETWORK_FILE") == ours):
         return "behind" if wanted or notes else None

@@ -9,9 +9,10 @@ addresses first (nm_device_cleanup). What it finds when it starts, and has a not
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._core import command
 from .._core import files as core_files
@@ -42,7 +43,7 @@ def charge(link: str) -> str | None:
     """The file of the profile that a link runs; none where NetworkManager only watches it."""
     note = core_files.read(str(_NOTES / str(_index(link))))
     told = {key: value for _section, key, value in ini.values(note[0])} if note else {}
-    return _profiles().get(told.get("connection-uuid", "-")) if told.get("managed") == "true" else None
+    return _profiles().get(told.get("connection-uuid", "")) if told.get("managed") == "true" else None
 
 
 def _index(link: str) -> int:
@@ -51,69 +52,67 @@ def _index(link: str) -> int:
 
 
 def _profiles() -> dict[str, str]:
-    """{uuid: path}; a file in /run goes before one in /etc."""
-    found: dict[str, str] = {}
+    """{uuid: path}, ours last; those that it made itself for what it only watches are none."""
+    found = []
     for folder in _FOLDERS:
-        for path in sorted(pathlib.Path(folder).glob("*")):
-            content = core_files.read(str(path)) if path.is_file() else None
-            if content:
-                found.setdefault(networkmanager.id_of(content[0]), str(path))
-    return found
+        for path in map(str, pathlib.Path(folder).glob(f"*{networkmanager.SUFFIX}")):
+            content = core_files.read(path)
+            if content and (".nmmeta", "external", "true") not in ini.values(content[0]):
+                found.append((bool(owner(content[0])), path, networkmanager.id_of(path, content[0])))
+    return {told: path for _ours, path, told in sorted(found)}
 
 
 def lacking() -> dict[str, str]:
     return {}
 
 
-def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:
-    """It is stopped, which changes no link, its notes are changed to the new profiles, and it is started."""
-    del paths
-    profiles = {link: (networkmanager.id_of(text), bool(owner(text))) for text in _texts() for link in _links(text)}
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Stopped, which changes no link, for as long as they are changed: else it makes anew what is taken away."""
     command.run("systemctl", "stop", UNIT)
     try:
-        for link in links:
-            if _index(link):
-                _note(link, profiles, devices)
+        yield
     finally:
         command.run("systemctl", "start", UNIT)
+        _come_to_rest()
 
 
-def _texts() -> list[str]:
-    """Ours last, which is what counts."""
-    read = [content[0] for path in _profiles().values() if (content := core_files.read(path))]
-    return sorted(read, key=lambda text: bool(owner(text)))
+def _come_to_rest() -> None:
+    deadline, waiting = time.monotonic() + _SETTLE_SECONDS, ("connecting", "deactivating")
+    while time.monotonic() < deadline:
+        states = command.run("nmcli", "-t", "-f", "STATE", "device").splitlines()
+        started = command.run("nmcli", "-t", "-f", "STARTUP", "general").strip() == "started"
+        if started and not any(state.startswith(waiting) for state in states):
+            return
+        time.sleep(0.1)
 
 
-def _links(text: str) -> list[str]:
-    return networkmanager.links("", text)
+def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:
+    """Its notes are changed to the new profiles: what it finds so when it starts, it takes as it is."""
+    del paths
+    profiles = {link: told for told, path in _profiles().items() for link in _links(path)}
+    for link in links:
+        if _index(link):
+            _note(link, profiles, devices)
 
 
-def _note(link: str, profiles: Mapping[str, tuple[str, bool]], devices: Sequence[str]) -> None:
+def _links(path: str) -> list[str]:
+    content = core_files.read(path)
+    return networkmanager.links(path, content[0]) if content else []
+
+
+def _note(link: str, profiles: Mapping[str, str], devices: Sequence[str]) -> None:
     path = str(_NOTES / str(_index(link)))
     if link not in profiles:
         core_files.delete(path)
         return
     owned = str(link in devices).lower()
-    core_files.write(path, f"[device]\nmanaged=true\nconnection-uuid={profiles[link][0]}\nnm-owned={owned}\n")
+    core_files.write(path, f"[device]\nmanaged=true\nconnection-uuid={profiles[link]}\nnm-owned={owned}\n")
 
 
 def settle(links: Sequence[str]) -> None:
-    """Wait until it has come to rest with these links."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while time.monotonic() < deadline:
-        states = dict(line.split(":", 1) for line in _devices() if line.count(":") == 1)
-        waiting = ("connecting", "deactivating", "unavailable")
-        if not any(states.get(link, "").startswith(waiting) for link in links) and _started():
-            return
-        time.sleep(0.1)
-
-
-def _devices() -> list[str]:
-    return command.run("nmcli", "-t", "-f", "DEVICE,STATE", "device").splitlines()
-
-
-def _started() -> bool:
-    return command.run("nmcli", "-t", "-f", "STARTUP", "general").strip() == "started"
+    """It has come to rest when it is let go of."""
+    del links
 
 
 def is_unmanaged(name: str) -> bool:

@@ -22,6 +22,7 @@ FOLDER = f"{HOME}/system-connections"
 PREFIX = "virtnet-"
 SUFFIX = ".nmconnection"
 SECRET = 0o600  # a profile that others may read is passed by
+_NAMELESS = uuid.UUID("b425e9fb-7598-44b4-9e3b-5a2e3aaa4905")  # nm_uuid_ns_1
 _IDS = uuid.UUID("7a7a7c5e-5f0e-5b5c-9a55-766972746e65")
 
 # Options that it has no word for (NMSettingBridge, NMSettingBridgePort).
@@ -264,9 +265,10 @@ def broken(path: str, text: str) -> str | None:
     return line and f"the line {line!r} belongs nowhere"
 
 
-def id_of(text: str) -> str:
-    """A profile's uuid; empty where it has none."""
-    return next((value for section, key, value in ini.values(text) if (section, key) == ("connection", "uuid")), "")
+def id_of(path: str, text: str) -> str:
+    """A profile's uuid; one without has that of its name (nm_keyfile_read_ensure_uuid)."""
+    told = (value for section, key, value in ini.values(text) if (section, key) == ("connection", "uuid"))
+    return next(told, "") or str(uuid.uuid3(_NAMELESS, f"keyfile\0{FOLDER}/{path.rsplit('/', 1)[-1]}\0"))
 
 
 def options(files: Mapping[str, File], link: str, charge: str) -> Options:
