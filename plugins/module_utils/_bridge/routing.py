@@ -15,8 +15,9 @@ from .._kernel.values import IFA_F_NOPREFIXROUTE, RTPROT_KERNEL, RTPROT_STATIC, 
 from .model import Observed, State, Want
 from .options import DEFAULT_METRIC6, MAIN_TABLE, links_in
 
-RTPROT_RA, RTPROT_DHCP = 9, 16  # linux/rtnetlink.h
-NOBODYS = (RTPROT_KERNEL, RTPROT_RA, RTPROT_DHCP)  # those of a daemon come and go with a lease
+RTPROT_UNSPEC, RTPROT_BOOT, RTPROT_RA = 0, 3, 9  # linux/rtnetlink.h
+# What an administrator's tools say; all others are a daemon's (a lease's, a routing protocol's), and come and go.
+SET = (RTPROT_UNSPEC, RTPROT_BOOT, RTPROT_STATIC)
 GATEWAYS, ANY = ("gateway4", "gateway6"), ("0.0.0.0/0", "::/0")
 
 
@@ -178,7 +179,7 @@ def key(route: Route) -> tuple[typing.Any, ...]:
 
 def is_set(route: Route) -> bool:
     """Whether somebody set it for good; what a daemon makes comes and goes."""
-    return route.protocol not in NOBODYS and not route.expires
+    return route.protocol in SET and not route.expires
 
 
 def is_gateway(route: Route) -> bool:
