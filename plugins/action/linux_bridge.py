@@ -13,6 +13,7 @@ import typing
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.options import CONFIRM_SECONDS
+from ansible_collections.virtnet.kvm.plugins.module_utils._confirm import undo
 from ansible_collections.virtnet.kvm.plugins.module_utils._confirm.store import CONFIRMED, ROOT
 
 MODULE = "virtnet.kvm.linux_bridge"
@@ -24,7 +25,7 @@ CONFIRM = """\
 cd {folder} 2>/dev/null || {{ echo '{{"gone": true}}'; exit 0; }}
 set -C
 if echo {word} 2>/dev/null > verdict; then
-    systemctl stop {unit}; rm -rf {folder}; echo '{{"confirmed": true}}'
+    rm -rf {undo}; systemctl stop {unit}; rm -rf {folder}; echo '{{"confirmed": true}}'
 else
     cat outcome 2>/dev/null || echo '{{"waiting": true}}'
 fi
@@ -62,7 +63,10 @@ class ActionModule(ActionBase):
 
     def _confirm(self, result: dict[str, typing.Any], pending: dict[str, typing.Any]) -> None:
         command = CONFIRM.format(
-            word=CONFIRMED, folder=shlex.quote(pending["folder"]), unit=shlex.quote(pending["unit"])
+            word=CONFIRMED,
+            folder=shlex.quote(pending["folder"]),
+            unit=shlex.quote(pending["unit"]),
+            undo=f"{undo.SCRIPT} {undo.LINK} {undo.UNIT}",
         )
         answer = self._ask(command, pending["timeout"] + GRACE_SECONDS)
         if answer and answer.get("confirmed"):
@@ -83,7 +87,7 @@ class ActionModule(ActionBase):
         """The outcome was told; a failed one is kept for whoever looks at the host."""
         try:
             self._low_level_execute_command(
-                f"grep -q '\"rolled_back\": true' {folder}/outcome && rm -rf {folder} || true"
+                f"grep -q '\"rolled_back\": true' {folder}/outcome && rm -rf {folder} {undo.LINK} {undo.UNIT} || true"
             )
         except AnsibleConnectionFailure:
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import typing
 
+from .._confirm import undo
 from .._core.plan import Plan, Step
 from .._kernel import links, sysctl, write
 from .._kernel.netlink import Request
@@ -21,7 +22,9 @@ def apply(driver: Driver, plan: Plan) -> None:
     """Every step in its order; raises on the first that fails."""
     driver.hold(step.arguments["backend"] for step in plan.steps if step.verb == "tell")
     for rank, group in itertools.groupby(plan.steps, key=lambda step: step.rank):
-        _do(driver, rank, list(group))
+        steps = list(group)
+        with undo.writing(agent.before(step.subject for step in steps if step.verb == "file")):
+            _do(driver, rank, steps)
     driver.release()
 
 

@@ -11,6 +11,7 @@ import typing
 from .._confirm.guard import armed, settle
 from .._core.flow import Guard, Params
 from .._core.plan import Plan
+from .._persist import agent
 from . import back
 from . import driver as bridge_driver
 from .apply import apply
@@ -35,7 +36,7 @@ def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
     wanted = restore(plan).back
     if wanted is None or not desired.confirm_timeout or not observed.path & wanted.links:
         return contextlib.nullcontext({})
-    return armed(wanted, desired.confirm_timeout, "_bridge")
+    return armed(wanted, desired.confirm_timeout, "_bridge", agent.before(wanted.paths))
 
 
 def restore(done: Plan) -> Desired:

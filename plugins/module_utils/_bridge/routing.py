@@ -87,7 +87,7 @@ def _rerouted(route: Route, source: str, target: str) -> Route | None:
 
 
 def as_kept(state: State, link: str) -> State:
-    """Its routes as they will be after a boot: static, and `onlink` only where no address reaches the router."""
+    """Its routes as they will be after a boot: `onlink` only where no address reaches the router."""
     nets = [ipaddress.ip_network(one.prefix) for one in state.links[link].addresses]
 
     def plain(route: Route) -> Route:
@@ -96,7 +96,7 @@ def as_kept(state: State, link: str) -> State:
         via = route.hops[0].via
         reached = via is None or any(ipaddress.ip_address(via) in net for net in nets)
         hop = dataclasses.replace(route.hops[0], onlink=route.hops[0].onlink and not reached)
-        return dataclasses.replace(route, protocol=RTPROT_STATIC, hops=(hop,))
+        return dataclasses.replace(route, hops=(hop,))
 
     return dataclasses.replace(state, routes=routes_changed(state, plain))
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from .._core import command
 from .._core.errors import InputError, MissingError, RollbackFailed, SystemFailure, VirtnetError
-from . import agent
+from . import agent, undo
 from .store import ROOT, WITHDRAWN, Pending, every
 
 START_SECONDS = 30
@@ -32,15 +32,18 @@ _PROGRAM = (
 
 
 @contextlib.contextmanager
-def armed(snapshot: typing.Any, timeout: int, home: str) -> Iterator[dict[str, typing.Any]]:
+def armed(
+    snapshot: typing.Any, timeout: int, home: str, before: undo.Before | None = None
+) -> Iterator[dict[str, typing.Any]]:
     """Armed for as long as the block lasts, and beyond it until somebody has the last word.
 
-    `home` is the domain whose `back.restore(snapshot)` puts back. Gives what the result has to tell the controller. Raises
+    `home` is the domain whose `back.restore(snapshot)` puts back; `before`, the boot files that a boot in between is to find
+    as they were. Gives what the result has to tell the controller. Raises
     MissingError, with nothing changed, where the agent can't start.
     """
     pending = Pending(ROOT / uuid.uuid4().hex[:12])
     try:
-        pending.save(snapshot, timeout)
+        pending.save(snapshot, timeout, before or {})
         _start(pending, home)
     except (SystemFailure, OSError) as error:
         pending.forget()

@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import pathlib
 import pickle
-import shutil
 import typing
 
 from .._core import files
+from . import undo
 
 ROOT = pathlib.Path("/var/lib/virtnet-kvm/confirm")
 UNIT = "virtnet-confirm-{}.service"
@@ -30,11 +30,12 @@ class Pending:
         self.folder = folder
         self.unit = UNIT.format(folder.name)
 
-    def save(self, snapshot: typing.Any, timeout: int) -> None:
+    def save(self, snapshot: typing.Any, timeout: int, before: undo.Before) -> None:
         self.folder.mkdir(parents=True, mode=0o700)
         # Only root can write here, and the code that reads it is kept beside it.
         (self.folder / "snapshot").write_bytes(pickle.dumps(snapshot))
         files.write(str(self.folder / "timeout"), str(timeout))
+        undo.arm(str(self.folder), before)
 
     def load(self) -> typing.Any:
         return pickle.loads((self.folder / "snapshot").read_bytes())
@@ -53,6 +54,8 @@ class Pending:
             return (self.folder / "verdict").read_text().strip()
 
     def tell(self, **outcome: typing.Any) -> None:
+        if outcome.get("rolled_back"):
+            files.delete(str(self.folder / undo.SCRIPT))
         files.write(str(self.folder / "outcome"), json.dumps(outcome) + "\n")
 
     def outcome(self) -> dict[str, typing.Any] | None:
@@ -60,7 +63,7 @@ class Pending:
         return json.loads(found[0]) if found else None
 
     def forget(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        undo.forget(str(self.folder))
         files.prune(str(self.folder), str(ROOT.parent))
 
 

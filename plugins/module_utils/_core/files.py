@@ -26,6 +26,7 @@ def write(path: str, text: str, mode: int = 0o644) -> None:
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
             pathlib.Path(draft).replace(target)
+            _sync(target.parent)
         except OSError:
             with contextlib.suppress(OSError):
                 pathlib.Path(draft).unlink()
@@ -34,12 +35,34 @@ def write(path: str, text: str, mode: int = 0o644) -> None:
         raise SystemFailure(f"writing {path}: {error.strerror}") from error
 
 
+def link(target: str, path: str) -> None:
+    """Make a symbolic link, where it is not there; raises SystemFailure."""
+    try:
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            pathlib.Path(path).symlink_to(target)
+    except OSError as error:
+        raise SystemFailure(f"linking {path}: {error.strerror}") from error
+
+
 def delete(path: str) -> None:
     """Remove a file, where it is there; raises SystemFailure."""
     try:
-        pathlib.Path(path).unlink(missing_ok=True)
+        target = pathlib.Path(path)
+        if target.is_symlink() or target.exists():
+            target.unlink()
+            _sync(target.parent)
     except OSError as error:
         raise SystemFailure(f"removing {path}: {error.strerror}") from error
+
+
+def _sync(folder: pathlib.Path) -> None:
+    """What happened in a folder is on the disk (fsync(2)): else two changes may get there in the other order."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def prune(path: str, *roots: str) -> None:

@@ -128,6 +128,11 @@ def files(paths: Iterable[str]) -> Files:
     return {path: file for one in paths for path, file in _at(one).items()}
 
 
+def before(paths: Iterable[str]) -> dict[str, tuple[str, int] | None]:
+    """The same as plain values, with None for what is not there."""
+    return {path: core_files.read(path) for path in sorted(paths)}
+
+
 def put(path: str, file: File | None) -> None:
     """Write a boot file, or remove it."""
     if file:

@@ -62,7 +62,8 @@ class Container(Machine):
         if not os.path.ismount(self.root):
             layers = f"lowerdir={ensure_tree(self.release)},upperdir={self._upper},workdir={self.folder}/work"
             run(["mount", "-t", "overlay", "-o", layers, "virtnet-lab", str(self.root)])
-        self._configure()
+        if not (self.folder / "upper/etc/hosts").exists():  # a disk keeps what is on it
+            self._configure()
         self.kill()  # what a machine that died by itself has left
         bridge = "out0" if self.role == "outside" else "lan0"
         extra = ["--network-veth-extra=router-out:out0"] if self.role == "router" else []
