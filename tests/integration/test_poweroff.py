@@ -17,11 +17,12 @@ from virtlab.boot import BACKENDS
 from virtlab.lab import Lab
 from virtlab.system import wait_for
 
+pytestmark = pytest.mark.slow
 DRILLS = int(os.environ.get("VIRTNET_DRILLS", "4"))
 LONGEST = 1.2  # seconds; a change takes less
 TAKE_OVER = {"name": "br0", "ports": ["host0"], "inherit": True, "persist": "auto", "confirm_timeout": 0}
 FILES = "cd /etc; for f in systemd/network/* network/interfaces* network/interfaces.d/* netplan/* NetworkManager/*.* NetworkManager/system-connections/*; do [ -f $f ] && stat -c '%n %a' $f && cat $f; done; true"  # fmt: skip
-LOOK = "ip -br address | sed 's/@[^ ]*//' | sort; ip route; ip -6 route | grep -v fe80"
+LOOK = "ip -br address | sed 's/@[^ ]*//; s/ \+/ /g' | sort; ip route; ip -6 route | grep -v fe80"
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -85,7 +86,7 @@ def quietly(host: BridgeHost) -> None:
 
 
 def test_before_it_is_confirmed(lab_of: Lab) -> None:
-    host = booted(lab_of)
+    host = pull_the_plug(lab_of)  # as a boot makes it
     old, looked = host.run(FILES), host.run(LOOK)
     here = {"SSH_CONNECTION": f"192.0.2.99 50000 {host.machine.address} 22"}
     armed = host.ask(**{**TAKE_OVER, "confirm_timeout": 90}, environment=here)
