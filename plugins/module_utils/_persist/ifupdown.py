@@ -199,7 +199,12 @@ def _down(kept: Kept) -> Iterable[str]:
 def links(path: str, text: str) -> list[str]:
     """The links that a file is for; the loopback link is nobody's matter."""
     del path
-    return sorted({words[1] for words, _lines in stanzas.stanzas(text) if words[0] == "iface" and words[1] != "lo"})
+    return sorted({name for words, _lines in stanzas.stanzas(text) if (name := _name(words)) and name != "lo"})
+
+
+def _name(words: list[str]) -> str:
+    """The link of an iface; empty where the stanza is another, or broken."""
+    return words[1] if words[0] == "iface" and len(words) > 1 else ""
 
 
 def devices(path: str, text: str) -> list[str]:
@@ -215,8 +220,8 @@ def broken(path: str, text: str) -> str | None:
     for words, _lines in stanzas.stanzas(text):
         if words[0] not in stanzas.WORDS and not words[0].startswith("allow-"):
             return f"the line {' '.join(words)!r} belongs to no stanza"
-        if words[0] == "iface" and len(words) < 2:
-            return "an iface without a name"
+        if words[0] == "iface" and (len(words) == 1 or (len(words) == 3 and words[2] in ("inet", "inet6"))):
+            return f"the line {' '.join(words)!r} ends too early"  # a name alone will do for ifupdown2 and -ng
     return None
 
 
@@ -228,20 +233,18 @@ def options(files: Mapping[str, File], link: str, charge: str) -> Options:
     for path, file in files.items():
         if not owns(path) or path.endswith(BACKUP):
             continue
-        lines = file.text.splitlines()
         for words, numbers in stanzas.stanzas(file.text):
-            if words[0] == "iface" and words[1] == link:
-                method = (words[3] if len(words) > 3 else "", words[2] if len(words) > 2 else "")
-                found.update(_METHODS.get(method, {}))
-                for number in numbers[1:]:
-                    _read_option(lines[number].split(), found, dns)
+            if _name(words) == link:
+                found.update(_METHODS.get(tuple(words[2:4]), {}))
+                for option in stanzas.options(file.text, numbers):
+                    _read_option(option, found, dns)
     return {**found, **({"dns": dns} if dns else {})}
 
 
-_METHODS = {
-    ("dhcp", "inet"): {"dhcp4": True},
-    ("dhcp", "inet6"): {"dhcp6": True},
-    ("auto", "inet6"): {"accept_ra": True},
+_METHODS: dict[tuple[str, ...], Options] = {
+    ("inet", "dhcp"): {"dhcp4": True},
+    ("inet6", "dhcp"): {"dhcp6": True},
+    ("inet6", "auto"): {"accept_ra": True},
 }
 
 
@@ -304,10 +307,18 @@ def _backup_of(path: str) -> str:
 def _sourced(files: Files) -> Files:
     """Our files are read: the main file names their folder, or is told to."""
     main = files.get(MAIN, File(""))
-    lines = [line for line in main.text.splitlines() if line not in _SOURCE]
-    named = any(re.fullmatch(rf"\s*source\s+{re.escape(FOLDER)}/\*\s*", line) for line in lines)
-    if not named and any(path.startswith(f"{FOLDER}/{PREFIX}") and owner(file.text) for path, file in files.items()):
-        lines += _SOURCE
-    text = "".join(f"{line}\n" for line in lines)
-    same = text.splitlines() == main.text.splitlines()
-    return files if same else {**files, MAIN: File(text, main.mode)}
+    lines = [line for line in main.text.split("\n") if line not in _SOURCE]
+    ours = [path for path, file in files.items() if path.startswith(f"{FOLDER}/{PREFIX}") and owner(file.text)]
+    if not all(any(_reads(line, path) for line in lines) for path in ours):
+        at = len(lines) - (not lines[-1])  # before what is behind the last newline
+        lines[at:at] = _SOURCE
+    text = "\n".join(lines)
+    return files if text == main.text else {**files, MAIN: File(text, main.mode)}
+
+
+def _reads(line: str, path: str) -> bool:
+    """Whether a line of the main file has one of ours read; of a whole folder only those with a plain name are."""
+    match = re.fullmatch(rf"\s*(source|source-directory)\s+(?:{re.escape(FOLDER)}|interfaces\.d)(/\*)?/?\s*", line)
+    if not match:
+        return False
+    return bool(match[2]) if match[1] == "source" else bool(re.fullmatch(r"[\w-]+", path.rsplit("/", 1)[-1]))

@@ -208,7 +208,15 @@ def _network(text: str) -> Definition:
         told = (yaml.load(text) or {}).get("network") or {}
     except (ValueError, AttributeError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return told if _is_whole(told) else {}
+
+
+def _is_whole(network: typing.Any) -> bool:
+    """Mappings all the way down to each link's definition."""
+    sections = [network.get(section) or {} for section in _TYPES] if isinstance(network, dict) else [None]
+    definitions = [told or {} for one in sections if isinstance(one, dict) for told in one.values()]
+    matches = [told.get("match") or {} for told in definitions if isinstance(told, dict)]
+    return all(isinstance(one, dict) for one in (*sections, *definitions, *matches))
 
 
 def _defined(network: Definition) -> Iterable[tuple[str, str, str, Definition]]:
@@ -241,7 +249,9 @@ def broken(path: str, text: str) -> str | None:
         told = yaml.load(text)
     except ValueError as error:
         return str(error)
-    return None if told is None or isinstance(told, dict) else "it is no mapping"
+    if told is None or (isinstance(told, dict) and _is_whole(told.get("network") or {})):
+        return None
+    return "it is no mapping of links to what they are"
 
 
 def options(files: Mapping[str, File], link: str, charge: str) -> Options:
@@ -284,8 +294,8 @@ def yielding(files: Files, taken: set[str]) -> Files:
         result[path] = File(text, file.mode)
         if text == whole:
             result.pop(path + BACKUP, None)
-        elif not backup:
-            result[path + BACKUP] = file
+        elif not backup or taken & set(links(path, file.text)):  # somebody has said it anew
+            result[path + BACKUP] = File(whole, file.mode)
     return result
 
 
