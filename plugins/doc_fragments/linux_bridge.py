@@ -266,8 +266,10 @@ options:
     description:
       - Who keeps the configuration for the next boot.
       - V(auto) takes the daemon that is in charge, and fails where none can be told. V(none) changes only what runs.
+      - What a backend has no word for is refused by name. To let V(networkmanager) take what is there, NetworkManager is stopped
+        for the moment of the change, which takes no link down.
     type: str
-    choices: [auto, networkd, none]
+    choices: [auto, networkd, networkmanager, ifupdown, netplan, none]
     default: auto
   confirm_timeout:
     description:

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 DRILLS = int(os.environ.get("VIRTNET_DRILLS", "4"))
 LONGEST = 1.2  # seconds; a change takes less
 TAKE_OVER = {"name": "br0", "ports": ["host0"], "inherit": True, "persist": "auto", "confirm_timeout": 0}
-FILES = "cd /etc; for f in systemd/network/* network/interfaces* network/interfaces.d/* netplan/* NetworkManager/*.* NetworkManager/system-connections/*; do [ -f $f ] && stat -c '%n %a' $f && cat $f; done; true"  # fmt: skip
+FOLDERS = "systemd/network/* network/interfaces* network/interfaces.d/* netplan/* NetworkManager/*.* NetworkManager/system-connections/*"
+FILES = f"cd /etc; for f in {FOLDERS}; do [ -f $f ] && stat -c '%n %a' $f && cat $f; done; true"
 LOOK = r"ip -br address | sed 's/@[^ ]*//; s/ \+/ /g' | sort; ip route; ip -6 route | grep -v fe80"
 
 

@@ -14,7 +14,8 @@ GOLDEN = """\
 auto br0
 iface br0 inet manual
     pre-up [ -e /sys/class/net/br0 ] || ip link add name br0 type bridge
-    pre-up ip link set dev br0 type bridge stp_state 1 forward_delay 400 ageing_time 6000 vlan_filtering 1 mcast_snooping 0 mcast_router 2 mcast_query_interval 6000 group_fwd_mask 8
+    pre-up ip link set dev br0 type bridge stp_state 1 forward_delay 400 ageing_time 6000 vlan_filtering 1 \
+mcast_snooping 0 mcast_router 2 mcast_query_interval 6000 group_fwd_mask 8
     pre-up ip link set dev br0 address 52:54:00:00:00:01
     pre-up echo 0 > /proc/sys/net/ipv6/conf/br0/accept_ra
     pre-up ip link set dev eno1 mtu 1450
