@@ -50,7 +50,7 @@ def test_take_over_and_back(lab: Lab, bridges: BridgeHost, persist: str) -> None
     # a networkd that is not told (persist: none) takes routes off that are not its own (ManageForeignRoutes=)
     foreign = persist == "networkd" or bridges.release == "bookworm"
     if foreign:
-        bridges.run("ip route add 10.44.0.0/16 via 192.0.2.9 dev host0 table 44")
+        bridges.run("ip route add 10.44.0.0/16 via 192.0.2.9 dev host0 table 44 proto static")
     before, mac = bridges.snapshot(), bridges.link("host0")["address"]
     words = f"name=br0 ports=host0 inherit=true persist={persist}"
     with Pings(lab) as pings:
@@ -65,7 +65,7 @@ def test_take_over_and_back(lab: Lab, bridges: BridgeHost, persist: str) -> None
     )
     routes = bridges.routes()
     wanted = ["default via 192.0.2.1 dev br0", "default via 2001:db8:1::1 dev br0"]
-    wanted += ["10.44.0.0/16 via 192.0.2.9 dev br0 table 44"] if foreign else []
+    wanted += ["10.44.0.0/16 via 192.0.2.9 dev br0 table 44 proto static"] if foreign else []
     for route in wanted:
         assert route in routes, routes
     assert "host0" not in routes
