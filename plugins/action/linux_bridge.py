@@ -87,7 +87,8 @@ class ActionModule(ActionBase):
         """The outcome was told; a failed one is kept for whoever looks at the host."""
         try:
             self._low_level_execute_command(
-                f"grep -q '\"rolled_back\": true' {folder}/outcome && rm -rf {folder} {undo.LINK} {undo.UNIT} || true"
+                f"grep -q '\"rolled_back\": true' {folder}/outcome && rm -rf {folder} {undo.LINK} {undo.UNIT}"
+                f" && rmdir {ROOT} {undo.HOME} 2>/dev/null || true"
             )
         except AnsibleConnectionFailure:
             return

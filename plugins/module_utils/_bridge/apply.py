@@ -25,6 +25,7 @@ def apply(driver: Driver, plan: Plan) -> None:
         steps = list(group)
         with undo.writing(agent.before(step.subject for step in steps if step.verb == "file")):
             _do(driver, rank, steps)
+    undo.written()  # also where what failed at its first file is put back, and so has none to write
     driver.release()
 
 

@@ -77,7 +77,7 @@ def _refuse_unkept(want: Want, unkept: frozenset[str], boot: Boot) -> None:
                 f"bridge {want.name}: {word}: {boot.backend} can't keep it for the next boot; leave it out, or say"
                 " persist: none"
             )
-        if word in boot.lacking and want.options.get(word, True):
+        if word in boot.lacking and want.options.get(word, True) != boot.options.get(want.name, {}).get(word):
             raise InputError(f"bridge {want.name}: {word}: {boot.backend} can't keep it: {boot.lacking[word]}")
 
 

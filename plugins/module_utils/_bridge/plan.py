@@ -112,6 +112,9 @@ def _back(back: Back, now: State) -> Plan:
     files = {path: file for path, file in now.files.items() if path not in back.paths}
     files.update({path: file for path, file in back.state.files.items() if path in back.paths})
     steps = difference(now, State(links, routes, files))
+    steps.sort(
+        key=lambda step: step.verb != "file" or step.arguments["file"] is not None
+    )  # makes room for what was there
     return Plan((Item("", None, None, tuple(steps)),), before=now)
 
 
@@ -300,7 +303,8 @@ def _routes(now: State, then: State) -> list[Step]:
 
 
 def _files(now: State, then: State) -> list[Step]:
-    names = differing(now.files, then.files)
+    """What is new comes first: where the disk is full, nothing is gone yet."""
+    names = sorted(differing(now.files, then.files), key=lambda path: path not in then.files)
     steps = []
     for path in names:
         file = then.files.get(path)

@@ -96,5 +96,10 @@ def writing(before: Before) -> Iterator[None]:
         arm(WRITING, before)
     yield
     if before:
-        disarm(WRITING)
-        files.prune(WRITING, f"{HOME}/undo")
+        written()
+
+
+def written() -> None:
+    """All files are as they are to be, or as they were again."""
+    disarm(WRITING)
+    files.prune(WRITING, HOME)

@@ -11,12 +11,15 @@ import tempfile
 from collections.abc import Iterable, Sequence
 
 from .._core import command
+from .._core import files as core_files
 from . import ifupdown
 from .model import BACKUP, owner
 
 UNIT = "networking"
 _CLIENTS = ("dhclient", "dhcpcd", "udhcpc")
 _SECONDS = 90  # for a lease
+_LEASES = "/var/lib/dhcp/dhclient.{}.leases"
+_STATE = "/run/network/ifstate"  # a line a link that is up, and a file beside it a link
 
 
 def runs() -> bool:
@@ -63,19 +66,20 @@ def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> 
     del paths, devices
     texts = {str(path): path.read_text() for path in _files()}
     bridges = {name for text in texts.values() if (name := owner(text))}
-    named = {link for text in texts.values() for link in ifupdown.links("", text)}
+    named = {link for text in texts.values() if not owner(text) for link in ifupdown.links("", text)}
     for link in links:
         if link not in bridges:
             _stop_client(link)
     for link in links:
         if link in bridges:
+            _share_identity(link, links)
             command.run("ifup", "--force", link, seconds=_SECONDS)
         elif link not in named:
-            _note("ifdown", link)
+            _forget(link)
         elif any(_leases(text, link) for text in texts.values()):
             command.run("ifup", "--force", link, seconds=_SECONDS)
         else:
-            _note("ifup", link)
+            _note_up(link)
 
 
 def _files() -> list[pathlib.Path]:
@@ -86,12 +90,35 @@ def _leases(text: str, link: str) -> bool:
     return any(line.split()[:2] == ["iface", link] and line.split()[-1] == "dhcp" for line in text.splitlines())
 
 
-def _note(program: str, link: str) -> None:
+def _note_up(link: str) -> None:
     """Only its note of what is up, by a stanza that does nothing."""
     with tempfile.NamedTemporaryFile("w", prefix="virtnet-") as file:
         file.write(f"iface {link} inet manual\n")
         file.flush()
-        command.run(program, "--force", "--no-scripts", "-i", file.name, link)
+        command.run("ifup", "--force", "--no-scripts", "-i", file.name, link)
+
+
+def _forget(link: str) -> None:
+    """Only that note; `ifdown` sets a link down by any stanza."""
+    found = core_files.read(_STATE)
+    if found:
+        lines = [line for line in found[0].splitlines(keepends=True) if line.partition("=")[0] != link]
+        core_files.write(_STATE, "".join(lines), found[1])
+    core_files.delete(f"{_STATE}.{link}")
+    if not pathlib.Path("/sys/class/net", link).exists():
+        core_files.delete(_LEASES.format(link))
+
+
+def _share_identity(link: str, links: Sequence[str]) -> None:
+    """dhclient tells a server who it is by a number of its own, which it keeps once a link (RFC 4361): a bridge that is
+    new is to be known by its port's, and so to keep the lease."""
+    path = _LEASES.format(link)
+    found = [core_files.read(_LEASES.format(one)) for one in (link, *links)]
+    known = [
+        line for content in found if content for line in content[0].splitlines() if line.startswith("default-duid")
+    ]
+    if known and not found[0]:
+        core_files.write(path, f"{known[0]}\n")
 
 
 def _stop_client(link: str) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._core import command
 from .._core import files as core_files
+from .._core.errors import SystemFailure
 from . import ini, networkmanager
 from .model import BACKUP, owner
 
@@ -41,9 +42,13 @@ def paths() -> Iterable[pathlib.Path]:
 
 def charge(link: str) -> str | None:
     """The file of the profile that a link runs; none where NetworkManager only watches it."""
-    note = core_files.read(str(_NOTES / str(_index(link))))
-    told = {key: value for _section, key, value in ini.values(note[0])} if note else {}
+    told = _note_of(link)
     return _profiles().get(told.get("connection-uuid", "")) if told.get("managed") == "true" else None
+
+
+def _note_of(link: str) -> dict[str, str]:
+    note = core_files.read(str(_NOTES / str(_index(link))))
+    return {key: value for _section, key, value in ini.values(note[0])} if note else {}
 
 
 def _index(link: str) -> int:
@@ -70,11 +75,31 @@ def lacking() -> dict[str, str]:
 def held() -> Iterator[None]:
     """Stopped, which changes no link, for as long as they are changed: else it makes anew what is taken away."""
     command.run("systemctl", "stop", UNIT)
+    before = _noted()
     try:
         yield
     finally:
+        now = _noted()
         command.run("systemctl", "start", UNIT)
         _come_to_rest()
+        for link in (link for link, profile in now.items() if profile != before.get(link)):
+            _tidy(link, now[link])
+
+
+def _noted() -> dict[str, str]:
+    """{link: uuid of its profile}, as its notes say."""
+    names = [path.name for path in pathlib.Path("/sys/class/net").iterdir()]
+    return {name: _note_of(name).get("connection-uuid", "") for name in names}
+
+
+def _tidy(link: str, profile: str) -> None:
+    """A link that runs somebody's own profile again has what the bridge had, too: a default route without a metric would
+    hide the profile's own one from now on."""
+    path = _profiles().get(profile)
+    content = core_files.read(path) if path else None
+    if content and not owner(content[0]):
+        with contextlib.suppress(SystemFailure):  # it has been told all that it has to know
+            command.run("nmcli", "device", "reapply", link)
 
 
 def _come_to_rest() -> None:
