@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         release = _release(item)
         if release:
-            part = next((part for part, stems in PARTS.items() if item.path.stem in stems), "plain")
+            part = next((part for part, stems in PARTS.items() if item.path.stem in stems), _backend(item) or "plain")
             item.add_marker(pytest.mark.xdist_group(f"{release}-{part}"))
             if item.get_closest_marker("long") and release != RELEASES[0]:
                 item.add_marker("slow")
@@ -61,6 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     ordered = sorted((items[at] for at in places), key=lambda item: (item.path, _release(item), item.location[1]))
     for at, item in zip(places, ordered):
         items[at] = item
+
+
+def _backend(item: pytest.Item) -> str:
+    """The backend whose lab a test is in, which it shares with no other."""
+    return item.callspec.params.get("lab_of", "") if hasattr(item, "callspec") else ""
 
 
 def _release(item: pytest.Item) -> str:

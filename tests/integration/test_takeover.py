@@ -20,14 +20,14 @@ FOUR, SIX = "192.0.2.12", "2001:db8:1::c"
 class Pings:
     """The LAN's client pings the host ten times a second, in both families."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.client = lab.machine("client")
+    def __init__(self, lab: Lab, *addresses: str) -> None:
+        self.client, self.addresses = lab.machine("client"), addresses or (FOUR, SIX)
 
     def __enter__(self) -> Pings:
         words = ["ping", "-i", "0.1", "-W", "1", "-w", "60", "-q"]
         self.running = [
             subprocess.Popen(self.client.inside([*words, address]), stdout=subprocess.PIPE, text=True)
-            for address in (FOUR, SIX)
+            for address in self.addresses
         ]
         time.sleep(0.5)
         return self

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host's only NIC into a bridge, on hosts of every backend: kept for the next boot, and all given back.
+
+Each test gives back what it took; `kept` looks, and fails where it did not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from kept_host import KeptHost
+from test_ansible import ansible
+from test_takeover import Pings
+from virtlab.boot import BACKENDS
+from virtlab.lab import Lab
+from virtlab.system import wait_for
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def lab_of(request: pytest.FixtureRequest, release: str) -> Iterator[Lab]:
+    short = {"networkmanager": "nm", "netplan-nm": "netplan-n"}.get(request.param, request.param)
+    lab = Lab(f"test-be-{short}-{release[0]}")
+    lab.up(1, release, backend=request.param)
+    yield lab
+    if not os.environ.get("VIRTNET_KEEP_LAB"):
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def first(lab_of: Lab) -> Iterator[tuple[KeptHost, str]]:
+    host = KeptHost(lab_of)
+    host.come_to_rest()
+    host.install()
+    yield host, host.everything()
+    host.close()
+
+
+@pytest.fixture
+def kept(first: tuple[KeptHost, str]) -> Iterator[KeptHost]:
+    """A host as its installer left it, before the test and after."""
+    host, before = first
+    host.settled_like(before)
+    yield host
+    host.settled_like(before)
+
+
+def test_take_over_and_back(kept: KeptHost) -> None:
+    before, dns, text = kept.everything(), kept.dns(kept.nic), kept.text(kept.backend.foreign)
+    told = kept.take_over(check=True)
+    assert kept.everything() == before
+    with Pings(kept.lab, *(one.split("/")[0] for one in sorted(kept.own))) as pings:
+        done = kept.take_over()
+    assert max(pings.lost) <= 2, pings.lost
+    assert told["bridges"][0]["actions"] == done["bridges"][0]["actions"]
+    assert told["backups"] == done["backups"] == [kept.backend.backup]
+    assert kept.text(kept.backend.backup) == text
+    assert kept.addresses("br0") == kept.own and not kept.addresses(kept.nic)
+    assert "default via 192.0.2.1 dev br0" in kept.routes() and kept.nic not in kept.routes()
+    assert kept.dns("br0") == dns and "router.lan.example" in kept.run("getent hosts router.lan.example")
+    seen = kept.run(kept.backend.view)
+    assert all(line in seen.splitlines() for line in kept.backend.bridged.splitlines()), seen
+    again = kept.take_over()
+    assert not again["changed"] and again["backups"] == [], again
+    info = kept.module("linux_bridge_info", name="br0")["bridges"][0]
+    assert info["backend"] == kept.backend.persist
+    assert not kept.ask(name="br0", persist="auto", **info["definition"])["changed"]
+    with Pings(kept.lab, *(one.split("/")[0] for one in sorted(kept.own))) as pings:
+        gone = kept.give_back()
+    print(f"{kept.machine.backend}: lost {pings.lost} on the way back")
+    assert gone["changed"] and gone["backups"] == []
+    assert not kept.give_back()["changed"]
+
+
+def test_a_reboot_in_between(kept: KeptHost) -> None:
+    kept.take_over(
+        stp={"enabled": True, "forward_delay": 4},
+        routes=[{"to": "10.60.0.0/16", "via": "192.0.2.9"}],
+        gateway4="192.0.2.1",
+    )
+    kept.come_to_rest()  # spanning tree listens first
+    before, dns = kept.everything(), kept.dns("br0")
+    kept.booted()
+    kept.settled_like(before)
+    assert kept.dns("br0") == dns and kept.link("br0")["linkinfo"]["info_data"]["forward_delay"] == 400
+    assert not kept.take_over()["changed"], kept.take_over(check=True)
+    assert kept.take_over(routes=[], gateway4="192.0.2.1", gateway6="2001:db8:1::1")["changed"]
+    assert "10.60.0.0/16" not in kept.routes()
+    kept.give_back()
+
+
+def test_dhcp(kept: KeptHost) -> None:
+    text, mode = kept.text(kept.backend.foreign), kept.run(["stat", "-c", "%a", kept.backend.foreign])
+    resolv = kept.text("/etc/resolv.conf")
+    kept.machine.put(kept.backend.foreign, kept.backend.dhcp, int(mode, 8))
+    kept.booted()
+    try:
+        before, lease = kept.everything(), kept.addresses(kept.nic)
+        assert leased(kept, kept.nic)
+        done = kept.take_over()
+        assert done["bridges"][0]["after"]["dhcp4"] is True, done
+        wait_for("a lease on br0", lambda: leased(kept, "br0"), 30)
+        assert kept.addresses("br0") == lease and "default via 192.0.2.1 dev br0" in kept.routes()
+        assert not kept.take_over()["changed"], kept.take_over(check=True)
+        info = kept.module("linux_bridge_info", name="br0")["bridges"][0]
+        assert info["definition"]["dhcp4"] is True and len(info["dynamic_addresses"]) == 1, info
+        kept.booted()
+        wait_for("a lease on br0", lambda: leased(kept, "br0"), 30)
+        assert not kept.take_over()["changed"], kept.take_over(check=True)
+        kept.give_back()
+        wait_for("a lease on the NIC", lambda: leased(kept, kept.nic), 30)
+        kept.settled_like(before)
+    finally:
+        kept.machine.put(kept.backend.foreign, text + "\n", int(mode, 8))
+        kept.machine.put("/etc/resolv.conf", resolv + "\n")  # without resolvconf, what a lease has brought stays
+        kept.booted()
+
+
+def leased(kept: KeptHost, link: str) -> bool:
+    return any(one.get("dynamic") for one in kept.link(link)["addr_info"] if one["family"] == "inet")
+
+
+# What is bad
+
+
+def test_a_half_written_file(kept: KeptHost) -> None:
+    path, text = kept.backend.half
+    kept.machine.put(path, text, 0o600)
+    try:
+        before = kept.everything()
+        said = kept.refused(name="br0", ports=[kept.nic], inherit=True, persist="auto")
+        assert path in said and "can't be understood" in said and "\n" not in said, said
+        assert kept.everything() == before
+    finally:
+        kept.run(["rm", path])
+
+
+@pytest.mark.parametrize("how", ["read_only", "full"])
+def test_no_place_for_its_files(kept: KeptHost, how: str) -> None:
+    with getattr(kept, how)():
+        before = kept.everything()
+        answer = kept.ask(name="br0", ports=[kept.nic], inherit=True, persist="auto")
+        assert answer.get("failed") and answer["rolled_back"] is True, answer
+        assert kept.backend.folder in answer["msg"] and "\n" not in answer["msg"], answer["msg"]
+        kept.settled_like(before)
+
+
+def test_a_daemon_that_does_not_run(kept: KeptHost) -> None:
+    name = kept.backend.persist
+    with kept.stopped():
+        said = kept.refused(name="br0", ports=[kept.nic], inherit=True, persist=name)
+        assert said == f"persist: {name}: it does not run here; start it, or say persist: none"
+
+
+def test_an_option_that_it_can_not_keep(kept: KeptHost) -> None:
+    options, word = kept.backend.unkept
+    said = kept.refused(**{"name": "br0", "ports": [kept.nic], "inherit": True, "persist": "auto", **options})
+    assert said.startswith(f"bridge br0: {word}: {kept.backend.persist} can't keep it"), said
+
+
+def test_wrong_gateway_locks_nobody_out(kept: KeptHost) -> None:
+    """Seen from behind the router."""
+    lab, before = kept.lab, kept.everything()
+    proxy = f"ProxyCommand=nsenter --target={lab.machine('outside').leader()} --net nc %h %p"
+    extra = f"-F {lab.folder}/ssh_config -o '{proxy}' -o ControlMaster=auto -o ControlPersist=60s -o ControlPath={lab.folder}/ssh/far-%C"
+    words = f"name=br0 ports={kept.nic} inherit=true persist=auto gateway4=192.0.2.99 confirm_timeout=12"
+    out = ansible(
+        lab, "ansible", "h1", "-m", "virtnet.kvm.linux_bridge", "-a", words, "-e", f'ansible_ssh_common_args="{extra}"'
+    )
+    assert "FAILED" in out and '"rolled_back": true' in out, out
+    kept.settled_like(before)
+    assert "pong" in ansible(lab, "ansible", "h1", "-m", "ping")
