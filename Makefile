@@ -5,7 +5,7 @@
 # Labs are made of containers and network namespaces, which need root.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo demo-down test test-all test-unit lint bench
+.PHONY: help setup demo demo-down test test-more test-all test-unit lint bench
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ demo-down:  ## take the demo's lab down
 
 test: setup  ## every check, and every test that takes seconds: static, docs, sanity, unit, integration
 	@$(SUDO) tests/run most
+
+test-more: setup  ## what CI runs besides: tests that take a minute and more, and a Molecule scenario a backend
+	@$(SUDO) tests/run more
 
 test-all: setup  ## the same with what takes minutes: every Molecule scenario, every change and drill, virtual machines
 	@$(SUDO) env VIRTNET_TEST_SECONDS=7200 tests/run all
