@@ -42,7 +42,9 @@ def _kept(want: Want, observed: Observed, then: State) -> Kept:
         raise TypeError("no boot configuration is kept")
     options = {**(view(then, want.name, None) or {}), **said(want, observed)}
     routers = {hop.via for route in then.routes_over(want.name) for hop in route.hops if hop.onlink and hop.via}
-    ports = [_port(link, want, then, boot) for link in then.ports(want.name) if not link.guests]
+    # in an order that is the same before they are made; a VLAN comes after what it is on
+    links = sorted(then.ports(want.name), key=lambda link: (link.parent is not None, link.name))
+    ports = [_port(link, want, then, boot) for link in links if not link.guests]
     return Kept(want.name, options, tuple(ports), frozenset(routers))
 
 

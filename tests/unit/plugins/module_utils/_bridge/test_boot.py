@@ -9,6 +9,7 @@ import dataclasses
 
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.boot import kept, said
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist import ifupdown
 from ansible_collections.virtnet.kvm.plugins.module_utils._persist.networkd import PREFIX
 
 from tests.bridges import FOREIGN, boot, observed, wanted
@@ -65,3 +66,15 @@ def test_mtu_and_mac_of_made_links_only_where_said() -> None:
         and "MACAddress=52:54:00:00:00:77" in found[f"{PREFIX}d0.netdev"]
     )
     assert "MTUBytes=9000" in files(name="br0", mtu=9000, ports=[port])[f"{PREFIX}d0.network"]
+
+
+def test_the_order_of_ports_is_not_that_in_which_they_came() -> None:
+    """A file that holds all of a bridge would else differ as soon as its ports are made, and a VLAN needs its parent."""
+    ports = [{"name": "b0.7", "type": "vlan", "parent": "eno2", "id": 7}, {"name": "c0", "type": "dummy"}]
+    there = observed(boot=dataclasses.replace(boot(), backend="ifupdown", files={}))
+    texts = []
+    for said_as in (ports, ports[::-1]):
+        desired = wanted(name="br0", ports=said_as)
+        texts.append(kept(desired, there, goal(desired, there)).files[f"{ifupdown.FOLDER}/virtnet-br0"].text)
+    assert texts[0] == texts[1]
+    assert texts[0].index("name c0 type dummy") < texts[0].index("link eno2 name b0.7")

@@ -71,6 +71,20 @@ def test_the_way_back_touches_only_what_was_touched() -> None:
     assert not plan(restore(done), observed(state(vnet1=Link("vnet1", 50, "tun")))).changed
 
 
+def test_a_full_disk_is_met_before_anything_is_gone() -> None:
+    """Forward what is new comes first; on the way back, what makes room."""
+    there = observed(boot=boot())
+    done = plan(wanted(name="br0", ports=["eno1"], inherit=True), there)
+    kinds = [step.arguments["file"] is None for step in done.steps if step.verb == "file"]
+    assert kinds == sorted(kinds) and kinds[-1]
+    written = {step.subject: step.arguments["file"] for step in done.steps if step.verb == "file"}
+    half = dataclasses.replace(there.state, files={path: file for path, file in written.items() if file})
+    kinds = [
+        step.arguments["file"] is None for step in plan(restore(done), observed(half)).steps if step.verb == "file"
+    ]
+    assert kinds == sorted(kinds, reverse=True) and kinds[0] and not kinds[-1]
+
+
 def test_routes_that_nobody_read_are_not_put_back() -> None:
     unread = dataclasses.replace(state(), routes=None)
     done = plan(wanted(name="br9", stp={"enabled": True}), observed(unread))

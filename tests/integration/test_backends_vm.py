@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the virtnet.kvm contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What containers lack, kept for the next boot by each backend: VLAN filtering, 8021q, bonding and dummy; in virtual machines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+from bridge_host import difference
+from kept_host import KeptHost, plain
+from test_ansible import ansible
+from virtlab.boot import BACKENDS
+from virtlab.lab import Lab
+from virtlab.settings import LabError
+from virtlab.system import wait_for
+
+pytestmark = pytest.mark.slow
+RELEASE = os.environ.get("VIRTNET_VM_RELEASE", "bookworm")
+DRILLS = int(os.environ.get("VIRTNET_DRILLS", "1"))
+
+TRUNK = {"name": "NIC", "vlans": {"pvid": 1, "untagged": [1], "tagged": ["30-32", 40]}}
+OVER_NIC = {
+    "name": "br0", "inherit": True, "stp": {"enabled": True, "priority": 4096, "forward_delay": 4},
+    "routes": [{"to": "10.60.0.0/16", "via": "192.0.2.9"}], "ageing_time": 200,
+}  # fmt: skip
+FILTERING = {"ports": [{**TRUNK, "cost": 40}], "vlan": {"filtering": True}}
+BOND = {"name": "bond0", "type": "bond", "ports": ["nic1"], "mode": "active-backup", "miimon": 100}
+OVER_BOND = {"name": "br1", "ports": [BOND], "addresses": ["10.61.0.1/24", "2001:db8:61::1/64"]}
+MADE = [{"name": "nic1.7", "type": "vlan", "parent": "nic1", "id": 7}]
+FLAGS = {"isolated": True, "learning": False, "mcast_flood": False, "guard": True}
+DUMMY = {"name": "dum0", "type": "dummy"}
+# netplan can't say a port's VLANs or flags; NetworkManager some of the flags
+ITS_OWN: dict[str, tuple[dict, dict]] = {
+    "networkd": (FILTERING, FLAGS), "ifupdown": (FILTERING, FLAGS), "networkmanager": (FILTERING, {"hairpin": True, "cost": 7}),
+    "netplan": ({"ports": [{"name": "NIC", "cost": 40}]}, {"cost": 7}),
+    "netplan-nm": ({"ports": [{"name": "NIC", "cost": 40}]}, {"cost": 7}),
+}  # fmt: skip
+MORE = (
+    "bridge -d link | sed 's/^[0-9]*: //; s/ state [a-z]*//; s/@[^ :]*//' | grep -v virbr | sort; bridge -compressvlans vlan show;"
+    " ip -j -d link | python3 -c 'import json, sys\n"
+    "for one in json.load(sys.stdin):\n"
+    '    data = one.get("linkinfo", {}).get("info_data", {})\n'
+    '    print(one["ifname"], one["mtu"], [data.get(word) for word in ("id", "mode", "miimon", "vlan_filtering", "vlan_default_pvid",'
+    ' "stp_state", "priority", "forward_delay", "ageing_time")])\' | sort'
+)
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def lab_of(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    short = {"networkmanager": "nm", "netplan-nm": "netplan-n"}.get(request.param, request.param)
+    lab = Lab(f"test-bv-{short}-{RELEASE[0]}")
+    lab.up(1, RELEASE, "vm", backend=request.param)
+    yield lab
+    if not os.environ.get("VIRTNET_KEEP_LAB"):
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def first(lab_of: Lab) -> Iterator[tuple[KeptHost, str]]:
+    host = KeptHost(lab_of)
+    host.come_to_rest()
+    host.install()
+    yield host, host.everything()
+    host.close()
+
+
+@pytest.fixture
+def kept(first: tuple[KeptHost, str]) -> Iterator[KeptHost]:
+    host, before = first
+    host.settled_like(before)
+    yield host
+    host.settled_like(before)
+
+
+def bridges(kept: KeptHost, parent: str) -> list[dict]:
+    """Over the NIC, over a bond, and over a VLAN and a dummy; all that this backend can say."""
+    over_nic, flags = ITS_OWN[kept.machine.backend]
+    named = json.loads(json.dumps(over_nic).replace("NIC", kept.nic))
+    made = json.loads(json.dumps(MADE).replace("nic1", parent))
+    dummy = [] if kept.backend.persist == "netplan" else [{**DUMMY, **flags}]  # not in the netplan of bookworm
+    return [{**OVER_NIC, **named}, OVER_BOND, {"name": "br2", "ports": [*made, *dummy], "addresses": ["10.62.0.1/24"]}]
+
+
+def looked(kept: KeptHost) -> str:
+    return plain(f"{kept.everything()}\n{kept.run(MORE)}")
+
+
+def test_all_is_there_after_a_reboot(kept: KeptHost) -> None:
+    wanted = bridges(kept, kept.nic)
+    told = kept.ask(check=True, bridges=wanted, persist="auto")
+    done = kept.ask(bridges=wanted, persist="auto")
+    assert not done.get("failed"), done["msg"]
+    assert [one["actions"] for one in told["bridges"]] == [one["actions"] for one in done["bridges"]]
+    assert done["backups"] == [kept.backend.backup]
+    kept.come_to_rest()
+    assert kept.ports("br1") == {"bond0"} and kept.ports("bond0") == {"nic1"} and kept.link("br1")["operstate"] == "UP"
+    before, dns = looked(kept), kept.dns("br0")
+    again = kept.ask(bridges=wanted, persist="auto")
+    assert not again["changed"], again["bridges"]
+    kept.booted()
+    with contextlib.suppress(LabError):
+        wait_for("the same again", lambda: looked(kept) == before, 30, 1)
+    assert not difference(before, looked(kept)), difference(before, looked(kept))
+    assert kept.dns("br0") == dns
+    again = kept.ask(bridges=wanted, persist="auto")
+    assert not again.get("failed") and not again["changed"], again
+    gone = kept.ask(bridges=[{"name": name, "state": "absent"} for name in ("br0", "br1", "br2")], persist="auto")
+    assert not gone.get("failed"), gone["msg"]
+    kept.run(f"ip route delete 10.60.0.0/16 dev {kept.nic} 2>/dev/null; true")  # what the bridge had, the port has
+
+
+@pytest.mark.parametrize("drill", range(DRILLS))
+def test_a_reboot_while_it_is_armed(kept: KeptHost, drill: int) -> None:
+    here = {"SSH_CONNECTION": f"192.0.2.99 50000 {kept.machine.address} 22"}
+    wrong = {"ports": [kept.nic], "inherit": True, "gateway4": "192.0.2.99", "confirm_timeout": 300}
+    armed = kept.ask(name="br0", persist="auto", environment=here, **wrong)
+    assert armed["confirm"]["folder"], armed
+    kept.booted()
+    assert "br0" not in kept.links()
+    assert not kept.ask(name="br0", state="absent", persist="auto")["changed"]  # settles what was left
+
+
+@pytest.mark.parametrize("drill", range(DRILLS))
+def test_a_wrong_address_locks_nobody_out(kept: KeptHost, drill: int) -> None:
+    words = f"name=br0 ports={kept.nic} addresses=203.0.113.77/24 persist=auto confirm_timeout=15"
+    out = ansible(kept.lab, "ansible", "h1", "-m", "virtnet.kvm.linux_bridge", "-a", words)
+    assert '"rolled_back": true' in out, out
+    assert "pong" in ansible(kept.lab, "ansible", "h1", "-m", "ping")
