@@ -71,6 +71,7 @@ NETPLAN = Backend(
     view=f"{NETWORKCTL}; netplan get", bridged="br0 configured\nNIC configured", dns=NETWORKD_DNS,
     unkept=ISOLATED,
 )  # fmt: skip
+UUID = "8a1c0f5e-2f6d-4f0e-9a0b-0d6c1c2b3a4d"
 OF = {
     "networkd": Backend(
         persist="networkd", unit="systemd-networkd", folder="/etc/systemd/network",
@@ -91,7 +92,7 @@ OF = {
     "networkmanager": Backend(
         persist="networkmanager", unit="NetworkManager", folder="/etc/NetworkManager/system-connections",
         foreign="/etc/NetworkManager/system-connections/NIC.nmconnection", backup="/etc/NetworkManager/NIC.nmconnection.virtnet-backup",
-        dhcp="[connection]\nid=NIC\nuuid=8a1c0f5e-2f6d-4f0e-9a0b-0d6c1c2b3a4d\ntype=ethernet\ninterface-name=NIC\n[ipv4]\nmethod=auto\n[ipv6]\nmethod=link-local\n",
+        dhcp=f"[connection]\nid=NIC\nuuid={UUID}\ntype=ethernet\ninterface-name=NIC\n[ipv4]\nmethod=auto\n[ipv6]\nmethod=link-local\n",
         half=("/etc/NetworkManager/system-connections/half.nmconnection", "[connection]\nid=half\ninterf\n"),
         view=NMCLI, bridged="br0:connected:virtnet-br0\nNIC:connected:virtnet-NIC", dns=NMCLI_DNS, unkept=ISOLATED,
     ),
