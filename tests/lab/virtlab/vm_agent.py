@@ -184,14 +184,15 @@ class Command:
 
 
 def main() -> None:
-    paths = []
-    while not paths:
+    """The kernel makes the ports one after the other, possibly after this has begun."""
+    known: set[str] = set()
+    while True:
         for name in pathlib.Path("/sys/class/virtio-ports").glob("*/name"):
-            if name.read_text().startswith("lab."):
-                paths.append(f"/dev/{name.parent.name}")
-        time.sleep(0 if paths else 0.1)
-    for path in paths:
-        threading.Thread(target=Port(path).serve).start()
+            path = f"/dev/{name.parent.name}"
+            if path not in known and name.read_text().startswith("lab.") and os.path.exists(path):
+                known.add(path)
+                threading.Thread(target=Port(path).serve).start()
+        time.sleep(0.1 if len(known) < 2 else 1)
 
 
 if __name__ == "__main__":
