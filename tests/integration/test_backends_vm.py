@@ -14,7 +14,6 @@ from collections.abc import Iterator
 import pytest
 from bridge_host import difference
 from kept_host import KeptHost, plain
-from test_ansible import ansible
 from virtlab.boot import BACKENDS
 from virtlab.lab import Lab
 from virtlab.settings import LabError
@@ -135,11 +134,3 @@ def test_a_reboot_while_it_is_armed(kept: KeptHost, drill: int) -> None:
     kept.booted()
     assert "br0" not in kept.links()
     assert not kept.ask(name="br0", state="absent", persist="auto")["changed"]  # settles what was left
-
-
-@pytest.mark.parametrize("drill", range(DRILLS))
-def test_a_wrong_address_locks_nobody_out(kept: KeptHost, drill: int) -> None:
-    words = f"name=br0 ports={kept.nic} addresses=203.0.113.77/24 persist=auto confirm_timeout=15"
-    out = ansible(kept.lab, "ansible", "h1", "-m", "virtnet.kvm.linux_bridge", "-a", words)
-    assert '"rolled_back": true' in out, out
-    assert "pong" in ansible(kept.lab, "ansible", "h1", "-m", "ping")
