@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from bridge_host import BridgeHost
 from declared_host import DeclaredHost
 from host import Host
+from kept_host import KeptHost
 from virtlab.lab import Lab
 from virtlab.settings import RELEASES
 
@@ -65,13 +66,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 def _backend(item: pytest.Item) -> str:
     """The backend whose lab a test is in, which it shares with no other."""
-    return item.callspec.params.get("lab_of", "") if hasattr(item, "callspec") else ""
+    return _parameter(item, "lab_of")
 
 
 def _release(item: pytest.Item) -> str:
     """The release that a test is for; empty where it is for none."""
+    return _parameter(item, "release")
+
+
+def _parameter(item: pytest.Item, name: str) -> str:
     callspec = getattr(item, "callspec", None)
-    return callspec.params.get("release", "") if callspec else ""
+    return callspec.params.get(name, "") if callspec else ""
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +102,24 @@ def later_vm() -> Iterator[Host]:
     host.close()
     if not os.environ.get("VIRTNET_KEEP_LAB"):
         one.down()
+
+
+@pytest.fixture(scope="module")
+def first(lab_of: Lab) -> Iterator[tuple[KeptHost, str]]:
+    host = KeptHost(lab_of)
+    host.come_to_rest()
+    host.install()
+    yield host, host.everything()
+    host.close()
+
+
+@pytest.fixture
+def kept(first: tuple[KeptHost, str]) -> Iterator[KeptHost]:
+    """A host as its installer left it, before the test and after."""
+    host, before = first
+    host.settled_like(before)
+    yield host
+    host.settled_like(before)
 
 
 @pytest.fixture(scope="session")

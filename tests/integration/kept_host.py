@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bridge_host import BridgeHost, difference
 from virtlab.lab import Lab
@@ -17,10 +18,8 @@ from virtlab.settings import LAN6, LabError
 from virtlab.system import wait_for
 
 FOLDERS = "systemd/network/* network/interfaces* network/interfaces.d/* netplan/* NetworkManager/*.* NetworkManager/system-connections/*"
-FILES = (
-    f"cd /etc; for f in {FOLDERS}; do [ -f $f ] && stat -c '%n %a' $f && cat $f; done;"
-    " ls -d /var/lib/virtnet-kvm /etc/systemd/system/virtnet-* 2>/dev/null; true"
-)
+BOOT_FILES = f"cd /etc; for f in {FOLDERS}; do [ -f $f ] && stat -c '%n %a' $f && cat $f; done"
+FILES = f"{BOOT_FILES}; ls -d /var/lib/virtnet-kvm /etc/systemd/system/virtnet-* 2>/dev/null; true"
 # Not: numbers of links, what is left of a lease, and what the kernel makes of itself.
 RUNTIME = (
     "ip -br link | sed 's/@[^ ]*//; s/ \\+/ /g' | sort;"
@@ -110,6 +109,17 @@ def plain(told: str) -> str:
     return told
 
 
+@contextlib.contextmanager
+def raised(stem: str, backend: str, release: str, kind: str = "nspawn") -> Iterator[Lab]:
+    """A lab of one host of this backend."""
+    short = {"networkmanager": "nm", "netplan-nm": "netplan-n"}.get(backend, backend)
+    lab = Lab(f"test-{stem}-{short}-{release[0]}")
+    lab.up(1, release, kind, backend)
+    yield lab
+    if not os.environ.get("VIRTNET_KEEP_LAB"):
+        lab.down()
+
+
 class KeptHost(BridgeHost):
     """One host, and what it was like at first."""
 
@@ -117,15 +127,16 @@ class KeptHost(BridgeHost):
         super().__init__(lab, lab.machine(name))
         self.nic = self.machine.NIC
         told = OF[self.machine.backend]
-        words = {field.name: self._named(getattr(told, field.name)) for field in dataclasses.fields(told)}
+        words = {field.name: self.named(getattr(told, field.name)) for field in dataclasses.fields(told)}
         self.backend = Backend(**words)
         self.own = {f"{self.machine.address}/24", f"{LAN6.format(self.machine.number)}/64"}
 
-    def _named(self, value):
+    def named(self, value):
+        """With the NIC's name in its place."""
         if isinstance(value, dict):
-            return {word: self._named(one) for word, one in value.items()}
+            return {word: self.named(one) for word, one in value.items()}
         if isinstance(value, (list, tuple)):
-            return type(value)(map(self._named, value))
+            return type(value)(map(self.named, value))
         return value.replace("NIC", self.nic) if isinstance(value, str) else value
 
     def take_over(self, check: bool = False, **more) -> dict:
@@ -144,11 +155,12 @@ class KeptHost(BridgeHost):
         """Links, addresses, routes, DNS, boot files byte for byte, and what the daemon says of it."""
         return self.run(f"{RUNTIME}; {FILES}; {self.backend.view}; true")
 
-    def settled_like(self, before: str) -> None:
+    def settled_like(self, before: str, look: Callable[[], str] | None = None, seconds: float = 15) -> None:
         """It is as before, at the latest a moment later."""
+        look = look or self.everything
         with contextlib.suppress(LabError):
-            wait_for("the same again", lambda: plain(self.everything()) == plain(before), 15, 0.3)
-        left = difference(plain(before), plain(self.everything()))
+            wait_for("the same again", lambda: plain(look()) == plain(before), seconds, 0.3)
+        left = difference(plain(before), plain(look()))
         assert not left, left
 
     def dns(self, link: str) -> str:
@@ -171,27 +183,25 @@ class KeptHost(BridgeHost):
         busy = any(word in seen for word in ("tentative", "linkdown", "configuring", ":connecting", "pending"))
         return not busy and "default via" in seen and (time.sleep(1) or self.everything() == seen)
 
-    @contextlib.contextmanager
-    def read_only(self) -> Iterator[None]:
+    def read_only(self) -> contextlib.AbstractContextManager[None]:
         folder = self.backend.folder
-        self.run(f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder}")
-        try:
-            yield
-        finally:
-            self.run(f"umount {folder}")
+        return self._mounted(f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder}")
 
-    @contextlib.contextmanager
-    def full(self) -> Iterator[None]:
+    def full(self) -> contextlib.AbstractContextManager[None]:
         """A disk of its own for the folder, filled to its last byte."""
         folder = self.backend.folder
-        self.run(
+        return self._mounted(
             f"rm -rf /root/there && cp -a {folder} /root/there && mount -t tmpfs -o size=1m,mode=755 full {folder} && cp -a /root/there/. {folder}"
             f" && mkdir {folder}/zz && dd if=/dev/zero of={folder}/zz/full bs=4k status=none; df {folder} | grep -q 100%"
         )
+
+    @contextlib.contextmanager
+    def _mounted(self, command: str) -> Iterator[None]:
+        self.run(command)
         try:
             yield
         finally:
-            self.run(f"umount {folder}")
+            self.run(f"umount {self.backend.folder}")
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:

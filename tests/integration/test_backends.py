@@ -8,11 +8,10 @@ Each test gives back what it took; `kept` looks, and fails where it did not.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from kept_host import KeptHost
+from kept_host import KeptHost, raised
 from test_ansible import ansible
 from test_takeover import Pings
 from virtlab.boot import BACKENDS
@@ -24,30 +23,8 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def lab_of(request: pytest.FixtureRequest, release: str) -> Iterator[Lab]:
-    short = {"networkmanager": "nm", "netplan-nm": "netplan-n"}.get(request.param, request.param)
-    lab = Lab(f"test-be-{short}-{release[0]}")
-    lab.up(1, release, backend=request.param)
-    yield lab
-    if not os.environ.get("VIRTNET_KEEP_LAB"):
-        lab.down()
-
-
-@pytest.fixture(scope="module")
-def first(lab_of: Lab) -> Iterator[tuple[KeptHost, str]]:
-    host = KeptHost(lab_of)
-    host.come_to_rest()
-    host.install()
-    yield host, host.everything()
-    host.close()
-
-
-@pytest.fixture
-def kept(first: tuple[KeptHost, str]) -> Iterator[KeptHost]:
-    """A host as its installer left it, before the test and after."""
-    host, before = first
-    host.settled_like(before)
-    yield host
-    host.settled_like(before)
+    with raised("be", request.param, release) as lab:
+        yield lab
 
 
 def test_take_over_and_back(kept: KeptHost) -> None:

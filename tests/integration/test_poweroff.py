@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from bridge_host import BridgeHost, difference
+from kept_host import BOOT_FILES
 from virtlab.boot import BACKENDS
 from virtlab.lab import Lab
 from virtlab.system import wait_for
@@ -21,8 +22,7 @@ pytestmark = pytest.mark.slow
 DRILLS = int(os.environ.get("VIRTNET_DRILLS", "4"))
 LONGEST = 1.2  # seconds; a change takes less
 TAKE_OVER = {"name": "br0", "ports": ["host0"], "inherit": True, "persist": "auto", "confirm_timeout": 0}
-FOLDERS = "systemd/network/* network/interfaces* network/interfaces.d/* netplan/* NetworkManager/*.* NetworkManager/system-connections/*"
-FILES = f"cd /etc; for f in {FOLDERS}; do [ -f $f ] && stat -c '%n %a' $f && cat $f; done; true"
+FILES = f"{BOOT_FILES}; true"
 LOOK = r"ip -br address | sed 's/@[^ ]*//; s/ \+/ /g' | sort; ip route; ip -6 route | grep -v fe80"
 
 

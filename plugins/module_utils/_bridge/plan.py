@@ -112,9 +112,8 @@ def _back(back: Back, now: State) -> Plan:
     files = {path: file for path, file in now.files.items() if path not in back.paths}
     files.update({path: file for path, file in back.state.files.items() if path in back.paths})
     steps = difference(now, State(links, routes, files))
-    steps.sort(
-        key=lambda step: step.verb != "file" or step.arguments["file"] is not None
-    )  # makes room for what was there
+    # Other than forward, what goes makes room first for what was there.
+    steps.sort(key=lambda step: step.verb != "file" or step.arguments["file"] is not None)
     return Plan((Item("", None, None, tuple(steps)),), before=now)
 
 

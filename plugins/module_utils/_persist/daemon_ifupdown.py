@@ -18,7 +18,7 @@ from .model import BACKUP, owner
 UNIT = "networking"
 _CLIENTS = ("dhclient", "dhcpcd", "udhcpc")
 _SECONDS = 90  # for a lease
-_LEASES = "/var/lib/dhcp/dhclient.{}.leases"
+_LEASE_FILE = "/var/lib/dhcp/dhclient.{}.leases"
 _STATE = "/run/network/ifstate"  # a line a link that is up, and a file beside it a link
 
 
@@ -106,18 +106,18 @@ def _forget(link: str) -> None:
         core_files.write(_STATE, "".join(lines), found[1])
     core_files.delete(f"{_STATE}.{link}")
     if not pathlib.Path("/sys/class/net", link).exists():
-        core_files.delete(_LEASES.format(link))
+        core_files.delete(_LEASE_FILE.format(link))
 
 
 def _share_identity(link: str, links: Sequence[str]) -> None:
     """dhclient tells a server who it is by a number of its own, which it keeps once a link (RFC 4361): a bridge that is
     new is to be known by its port's, and so to keep the lease."""
-    path = _LEASES.format(link)
-    found = [core_files.read(_LEASES.format(one)) for one in (link, *links)]
-    known = [
-        line for content in found if content for line in content[0].splitlines() if line.startswith("default-duid")
-    ]
-    if known and not found[0]:
+    path = _LEASE_FILE.format(link)
+    if core_files.read(path):
+        return
+    texts = [content[0] for one in links if (content := core_files.read(_LEASE_FILE.format(one)))]
+    known = [line for text in texts for line in text.splitlines() if line.startswith("default-duid")]
+    if known:
         core_files.write(path, f"{known[0]}\n")
 
 

@@ -82,8 +82,9 @@ def held() -> Iterator[None]:
         now = _noted()
         command.run("systemctl", "start", UNIT)
         _come_to_rest()
-        for link in (link for link, profile in now.items() if profile != before.get(link)):
-            _tidy(link, now[link])
+        for link, profile in now.items():
+            if profile != before.get(link):
+                _tidy(link, profile)
 
 
 def _noted() -> dict[str, str]:
