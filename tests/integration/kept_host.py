@@ -115,9 +115,11 @@ def raised(stem: str, backend: str, release: str, kind: str = "nspawn") -> Itera
     short = {"networkmanager": "nm", "netplan-nm": "netplan-n"}.get(backend, backend)
     lab = Lab(f"test-{stem}-{short}-{release[0]}")
     lab.up(1, release, kind, backend)
-    yield lab
-    if not os.environ.get("VIRTNET_KEEP_LAB"):
-        lab.down()
+    try:
+        yield lab
+    finally:
+        if not os.environ.get("VIRTNET_KEEP_LAB"):
+            lab.down()
 
 
 class KeptHost(BridgeHost):
