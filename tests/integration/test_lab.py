@@ -113,6 +113,15 @@ def test_a_reboot_keeps_the_disk(one_host: None) -> None:
     lab("run", "h1", "--", "ping", "-c1", "-W5", "198.18.0.10")
 
 
+def test_a_reboot_ends_whoever_stands_on_the_host(one_host: None) -> None:
+    command = [str(ROOT / "tests/lab/lab"), "run", "--name", NAME, "h1", "--", "sh", "-c", "echo here; sleep 999"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as standing:
+        assert standing.stdout.readline() == "here\n"
+        lab("reboot", "h1")
+        assert standing.wait(10)
+    lab("run", "h1", "--", "ping", "-c1", "-W2", "198.18.0.10")
+
+
 def test_down_leaves_nothing(one_host: None) -> None:
     assert traces()
     lab("down")

@@ -24,6 +24,7 @@ from .system import (
     kill,
     processes_naming,
     processes_rooted_in,
+    resume,
     run,
     unmount,
     wait_for,
@@ -126,8 +127,16 @@ class Container(Machine):
     def reboot(self) -> None:
         before = self.leader()
         self.run(["systemctl", "reboot"])
-        wait_for(f"{self.name} going down", lambda: self.leader() not in (before, None), BOOT_SECONDS)
+        wait_for(f"{self.name} going down", lambda: self._is_gone(before), BOOT_SECONDS, 0.2)
         self.wait_until_up()
+
+    def _is_gone(self, leader: int | None) -> bool:
+        """systemd stops all before it ends them; an nsenter stops itself with its child, and would never bury it."""
+        if self.leader() not in (leader, None):
+            return True
+        for pid in processes_naming(f"--target={leader} "):
+            resume(pid)
+        return False
 
     def leader(self) -> int | None:
         """The container's first process, or None while there is none."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import select
@@ -99,6 +100,12 @@ def kill(pid: int, is_meant: Callable[[int], bool]) -> None:
         return
     finally:
         os.close(handle)
+
+
+def resume(pid: int) -> None:
+    """Wake whoever is stopped; to all others it is nothing."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def alive(pid: int) -> bool:
