@@ -71,6 +71,31 @@ def test_a_reboot_in_between(kept: KeptHost) -> None:
     kept.give_back()
 
 
+def test_without_inherit_it_runs_as_it_will_after_a_boot(kept: KeptHost) -> None:
+    with Pings(kept.lab, *(one.split("/")[0] for one in sorted(kept.own))) as pings:
+        done = kept.take_over(inherit=False, addresses=sorted(kept.own), gateway4="192.0.2.1", gateway6="2001:db8:1::1")
+    assert done["changed"] and max(pings.lost) <= 2, pings.lost
+    assert kept.addresses("br0") == kept.own and not kept.addresses(kept.nic)
+    more = ["203.0.113.77/24", "2001:db8:77::77/64"]
+    kept.take_over(inherit=False, addresses=more, gateway4="203.0.113.1", gateway6="2001:db8:77::1")
+    assert kept.addresses("br0") == set(more) and not kept.addresses(kept.nic)
+    kept.give_back()
+    assert kept.addresses(kept.nic) >= kept.own
+    kept.booted()
+
+
+def test_what_the_nic_had_is_not_left_on_it(kept: KeptHost) -> None:
+    kept.take_over(inherit=False, addresses=["203.0.113.77/24"], gateway4="203.0.113.1")
+    assert kept.addresses("br0") == {"203.0.113.77/24"} and not kept.addresses(kept.nic)
+    assert "default via 203.0.113.1 dev br0" in kept.routes() and kept.nic not in kept.routes()
+    before = kept.everything()
+    kept.booted()
+    kept.settled_like(before)
+    kept.give_back()
+    assert kept.addresses(kept.nic) >= kept.own
+    kept.booted()
+
+
 def test_dhcp(kept: KeptHost) -> None:
     text, mode = kept.text(kept.backend.foreign), kept.run(["stat", "-c", "%a", kept.backend.foreign])
     resolv = kept.text("/etc/resolv.conf")
@@ -138,6 +163,16 @@ def test_an_option_that_it_can_not_keep(kept: KeptHost) -> None:
     options, word = kept.backend.unkept
     said = kept.refused(**{"name": "br0", "ports": [kept.nic], "inherit": True, "persist": "auto", **options})
     assert said.startswith(f"bridge br0: {word}: {kept.backend.persist} can't keep it"), said
+
+
+def test_another_address_locks_nobody_out(kept: KeptHost) -> None:
+    """The NIC's own address is not the bridge's, now as after the next boot."""
+    before = kept.everything()
+    words = f"name=br0 ports={kept.nic} addresses=203.0.113.77/24 persist=auto confirm_timeout=12"
+    out = ansible(kept.lab, "ansible", "h1", "-m", "virtnet.kvm.linux_bridge", "-a", words)
+    assert "FAILED" in out and '"rolled_back": true' in out, out
+    kept.settled_like(before)
+    assert "pong" in ansible(kept.lab, "ansible", "h1", "-m", "ping")
 
 
 def test_wrong_gateway_locks_nobody_out(kept: KeptHost) -> None:

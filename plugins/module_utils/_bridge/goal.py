@@ -28,7 +28,17 @@ from .options import (
     flags_of,
     to_kernel,
 )
-from .routing import addressed, as_kept, hears_routers, heir_of, move, routed, with_links, without_links
+from .routing import (
+    addressed,
+    as_kept,
+    hears_routers,
+    heir_of,
+    move,
+    routed,
+    with_links,
+    without_addresses,
+    without_links,
+)
 
 
 def goal(desired: Desired, observed: Observed) -> State:
@@ -59,8 +69,17 @@ def _present(want: Want, state: State, observed: Observed) -> State:
         if observed.boot:
             state = as_kept(state, want.name)
     if observed.boot:
-        state = _pinned(want, state, observed.boot.seed)
+        state = _pinned(want, _bare(want.name, state), observed.boot.seed)
     return routed(want, addressed(want, state))
+
+
+def _bare(bridge: str, state: State) -> State:
+    """The boot configuration keeps a port's place, and no addresses. Those that nobody inherits go at once: whom that
+    locks out has to be so while the change can be put back, not from the next boot on."""
+    ports = [link for link in state.ports(bridge) if not link.guests]
+    for link in [*ports, *(member for port in ports for member in state.ports(port.name))]:
+        state = without_addresses(state, link.name)
+    return state
 
 
 def _pinned(want: Want, state: State, seed: str) -> State:

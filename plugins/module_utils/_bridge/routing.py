@@ -33,6 +33,19 @@ def without_links(state: State, *names: str) -> State:
     )
 
 
+def without_addresses(state: State, name: str) -> State:
+    """The link without its own addresses, and without routes over it; of several ways the others are left."""
+    link = state.links[name]
+    kept = tuple(address for address in link.addresses if address.link_local)
+
+    def left(route: Route) -> Route | None:
+        hops = tuple(hop for hop in route.hops if hop.dev != name)
+        return dataclasses.replace(route, hops=hops) if hops else None
+
+    state = with_links(state, dataclasses.replace(link, addresses=kept))
+    return dataclasses.replace(state, routes=routes_changed(state, left))
+
+
 def routes_changed(state: State, change: typing.Callable[[Route], Route | None]) -> tuple[Route, ...] | None:
     if state.routes is None:
         return None

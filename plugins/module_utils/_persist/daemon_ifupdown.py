@@ -61,8 +61,8 @@ def held() -> contextlib.AbstractContextManager[None]:
 
 
 def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:
-    """Bring up what our stanzas say: all their lines may be repeated. Of a stanza of somebody else's only its DHCP client
-    is started, since what it sets is there already; and of all it is noted whether they are up."""
+    """Bring up what our stanzas say: all their lines may be repeated. A stanza of somebody else's is brought up where it
+    has a DHCP client to start, or none of its addresses is there; and of all it is noted whether they are up."""
     del paths, devices
     texts = {str(path): path.read_text() for path in _files()}
     bridges = {name for text in texts.values() if (name := owner(text))}
@@ -78,6 +78,9 @@ def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> 
             _forget(link)
         elif any(_leases(text, link) for text in texts.values()):
             command.run("ifup", "--force", link, seconds=_SECONDS)
+        elif not _has_its_addresses(link, texts.values()):
+            # a route in the place of one of its own is an error to it, and stays
+            command.run("ifup", "--force", "--ignore-errors", link, seconds=_SECONDS)
         else:
             _note_up(link)
 
@@ -88,6 +91,13 @@ def _files() -> list[pathlib.Path]:
 
 def _leases(text: str, link: str) -> bool:
     return any(line.split()[:2] == ["iface", link] and line.split()[-1] == "dhcp" for line in text.splitlines())
+
+
+def _has_its_addresses(link: str, texts: Iterable[str]) -> bool:
+    """Whether it has one of those that its stanzas name, or they name none."""
+    named = [address for text in texts for address in ifupdown.addresses(text, link)]
+    there = command.run("ip", "-o", "address", "show", "dev", link).split()
+    return not named or any(word.split("/")[0] in named for word in there)
 
 
 def _note_up(link: str) -> None:

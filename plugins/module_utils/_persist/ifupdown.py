@@ -241,6 +241,17 @@ def options(files: Mapping[str, File], link: str, charge: str) -> Options:
     return {**found, **({"dns": dns} if dns else {})}
 
 
+def addresses(text: str, link: str) -> list[str]:
+    """The addresses that a file's stanzas give to a link, without their prefixes."""
+    lines = [
+        option
+        for words, numbers in stanzas.stanzas(text)
+        if _name(words) == link
+        for option in stanzas.options(text, numbers)
+    ]
+    return [line[1].split("/")[0] for line in lines if line[0] == "address" and len(line) > 1]
+
+
 _METHODS: dict[tuple[str, ...], Options] = {
     ("inet", "dhcp"): {"dhcp4": True},
     ("inet6", "dhcp"): {"dhcp6": True},

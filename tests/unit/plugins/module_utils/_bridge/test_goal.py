@@ -10,6 +10,7 @@ import dataclasses
 import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import difference
+from ansible_collections.virtnet.kvm.plugins.module_utils._kernel.values import Hop
 
 from tests.bridges import MAC, boot, observed, state, wanted
 
@@ -51,6 +52,36 @@ def test_all_that_makes_the_nic_reachable_arrives_on_the_bridge() -> None:
         one.cidr for one in state().links["eno1"].addresses
     }
     assert sum(route.over("eno1") for route in home.routes) == 4
+
+
+BARE = {
+    "kept": (boot(), {"ports": ["eno1"]}, ["fe80::1/64"], 0),
+    "kept, in a bond": (boot(), {"ports": [{"name": "bond0", "type": "bond", "ports": ["eno1"]}]}, ["fe80::1/64"], 0),
+    "not kept": (None, {"ports": ["eno1"]}, [one.cidr for one in state().links["eno1"].addresses], 4),
+    "a VLAN's parent": (
+        boot(),
+        {"ports": [{"name": "eno1.7", "type": "vlan", "parent": "eno1", "id": 7}]},
+        [one.cidr for one in state().links["eno1"].addresses],
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BARE)
+def test_a_port_runs_as_it_will_after_a_boot(what: str) -> None:
+    kept, params, addresses, routes = BARE[what]
+    then = goal(wanted(name="br0", **params), observed(boot=kept))
+    assert [one.cidr for one in then.links["eno1"].addresses] == addresses
+    assert sum(route.over("eno1") for route in then.routes) == routes
+    assert not [one for one in then.links["br0"].addresses if not one.link_local]
+    assert sum(route.over("eno2") for route in then.routes) == 1
+
+
+def test_of_a_route_with_two_ways_the_other_stays() -> None:
+    there = state()
+    both = dataclasses.replace(there.routes[0], hops=(Hop("eno1", "192.0.2.1"), Hop("eno2", "10.2.0.1")))
+    then = goal(wanted(name="br0", ports=["eno1"]), observed(dataclasses.replace(there, routes=(both,)), boot=boot()))
+    assert [route.hops for route in then.routes] == [(Hop("eno2", "10.2.0.1"),)]
 
 
 def test_a_guests_tap_stays_unless_it_is_named() -> None:

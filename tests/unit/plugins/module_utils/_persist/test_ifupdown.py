@@ -170,3 +170,16 @@ def test_somebody_elses_stanzas_sleep_and_come_back() -> None:
     assert files[ifupdown.MAIN].text == f"{NAMES}#virtnet.kvm# auto eno1\n#virtnet.kvm# iface eno1 inet dhcp"
     edited = {**files, ifupdown.MAIN: File(files[ifupdown.MAIN].text + "\nauto eno5\n")}
     assert replaced("ifupdown", edited, None)[ifupdown.MAIN].text == one.text + "\nauto eno5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("iface eno1 inet static\n  address 192.0.2.10/24\n  gateway 192.0.2.1\n", ["192.0.2.10"]),
+        ("iface eno1 inet static\n  address 192.0.2.10\niface eno1 inet6 static\n  address 2001:db8::1/64\n", ["192.0.2.10", "2001:db8::1"]),
+        ("iface eno2 inet static\n  address 192.0.2.10/24\niface eno1 inet manual\n", []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_addresses(text: str, found: list[str]) -> None:
+    assert ifupdown.addresses(text, "eno1") == found
