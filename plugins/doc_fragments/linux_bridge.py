@@ -257,6 +257,8 @@ options:
   inherit: &inherit
     description:
       - Take over the addresses and routes (of every table), DNS and MAC address of the first port that has addresses.
+      - Without it, addresses and routes of a port are gone, since the boot configuration keeps none of them; with O(persist=none) they
+        stay on the port.
     type: bool
   purge_ports: &purge_ports
     description:
