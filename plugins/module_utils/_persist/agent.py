@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import socket
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -78,7 +79,7 @@ def _charges(running: Sequence[str], links: Iterable[str]) -> dict[str, tuple[st
 
 def _the_one(running: Sequence[str], charges: Mapping[str, tuple[str, str]]) -> str:
     """The backend in charge of the links; of any link of the host where it has none of these yet."""
-    for there in (charges, _charges(running, sorted(path.name for path in pathlib.Path("/sys/class/net").iterdir()))):
+    for there in (charges, _charges(running, sorted(name for _index, name in socket.if_nameindex()))):
         who = {name: link for link, (name, _path) in there.items()}
         if len(who) > 1:
             told = ", ".join(f"{link} is {name}'s" for name, link in sorted(who.items()))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -89,7 +90,7 @@ def held() -> Iterator[None]:
 
 def _noted() -> dict[str, str]:
     """{link: uuid of its profile}, as its notes say."""
-    names = [path.name for path in pathlib.Path("/sys/class/net").iterdir()]
+    names = [name for _index, name in socket.if_nameindex()]
     return {name: _note_of(name).get("connection-uuid", "") for name in names}
 
 
