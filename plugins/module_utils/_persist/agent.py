@@ -80,7 +80,8 @@ def _charges(running: Sequence[str], links: Iterable[str]) -> dict[str, tuple[st
 def _the_one(running: Sequence[str], charges: Mapping[str, tuple[str, str]]) -> str:
     """The backend in charge of the links; of any link of the host where it has none of these yet."""
     for there in (charges, _charges(running, sorted(name for _index, name in socket.if_nameindex()))):
-        who = {name: link for link, (name, _path) in there.items()}
+        who = {name: link for link, (name, path) in there.items() if _lasts(name, path)}
+        who = who or {name: link for link, (name, _path) in there.items()}
         if len(who) > 1:
             told = ", ".join(f"{link} is {name}'s" for name, link in sorted(who.items()))
             raise InputError(f"persist: auto: several daemons are in charge here ({told}); say which one is to keep it")
@@ -91,6 +92,12 @@ def _the_one(running: Sequence[str], charges: Mapping[str, tuple[str, str]]) -> 
             f"persist: auto: {' and '.join(running)} run here, and none is in charge of a link; say which one is to keep it"
         )
     return running[0]
+
+
+def _lasts(backend: str, path: str) -> bool:
+    """What NetworkManager makes up for a NIC that nobody has told it of is in /run, and keeps nothing; netplan's own is there,
+    too."""
+    return backend == "netplan" or not path.startswith("/run/")
 
 
 def _boot(backend: str, charges: Mapping[str, tuple[str, str]]) -> Boot:
