@@ -123,6 +123,25 @@ def test_dhcp(kept: KeptHost) -> None:
         kept.booted()
 
 
+SECOND = """ip link add x0 type veth peer name x1 && ip link set x1 up && nmcli device set x0 managed yes
+nmcli connection add type ethernet ifname x0 con-name x0 ipv4.method disabled ipv6.method link-local && nmcli connection up x0
+until ip -6 route | grep -q 'fe80::/64 dev x0'; do sleep 0.1; done"""
+
+
+def test_a_second_nic_is_left_alone(kept: KeptHost) -> None:
+    """NetworkManager makes the routes to link-local addresses itself, one a NIC."""
+    if kept.backend.unit != "NetworkManager":
+        pytest.skip("the others leave them to the kernel")
+    try:
+        kept.run(SECOND)
+        there = kept.run("ip address show x0")
+        kept.take_over()
+        assert kept.run("ip address show x0") == there and "fe80::/64 dev x0" in kept.run("ip -6 route")
+        kept.give_back()
+    finally:
+        kept.run("nmcli connection delete x0; ip link delete x0")
+
+
 def leased(kept: KeptHost, link: str) -> bool:
     return any(one.get("dynamic") for one in kept.link(link)["addr_info"] if one["family"] == "inet")
 

@@ -143,7 +143,10 @@ def routes(netlink: Netlink, links: Mapping[str, Link]) -> tuple[Route, ...]:
     """The routes of every table that somebody made; not those that the kernel makes itself, with an address."""
     names = {link.index: link.name for link in links.values()}
     instead = {
-        (link.name, one.prefix) for link in links.values() for one in link.addresses if one.flags & IFA_F_NOPREFIXROUTE
+        (link.name, one.prefix)
+        for link in links.values()
+        for one in link.addresses
+        if one.flags & IFA_F_NOPREFIXROUTE and not one.link_local
     }
     found = []
     for version in (socket.AF_INET, socket.AF_INET6):
@@ -194,13 +197,14 @@ def _value(value: typing.Any) -> typing.Any:
 
 
 def _joined(routes_: list[Route]) -> list[Route]:
-    """IPv6 tells the hops of one route as routes of their own."""
+    """IPv6 tells the hops of one route as routes of their own. Those without a router are such (rt6_qualify_for_ecmp)."""
     found: dict[tuple[typing.Any, ...], Route] = {}
     for route in routes_:
         key = (route.to, route.table, route.metric, route.protocol, route.type, str(route.extra))
-        if route.version == 6 and key in found:
+        several = route.version == 6 and not route.expires and all(hop.via for hop in route.hops)
+        if several and key in found:
             route = dataclasses.replace(route, hops=(*found[key].hops, *route.hops))
-        found[key if route.version == 6 else (*key, route.hops)] = route
+        found[key if several else (*key, route.hops)] = route
     return list(found.values())
 
 

@@ -38,8 +38,9 @@ DAEMONS: dict[str, Daemon] = {
 }
 
 
-def read(persist: str, links: Iterable[str]) -> Boot | None:
-    """The boot configuration of these links; None for `persist: none`. Raises InputError where nobody would keep it."""
+def read(persist: str, links: Iterable[str], keeps: bool = True) -> Boot | None:
+    """The boot configuration of these links; None for `persist: none`. Raises InputError where nobody would keep it, or it
+    is not clear who: of a bridge that is gone (`keeps` is False, and no link is left) nobody has to."""
     if persist == "none":
         return None
     running = [name for name, daemon in DAEMONS.items() if daemon.runs()]
@@ -51,7 +52,9 @@ def read(persist: str, links: Iterable[str]) -> Boot | None:
             " NetworkManager nor ifupdown runs); say persist: none to change only what runs"
         )
     charges = _charges(running, links)
-    backend = persist if persist != "auto" else _the_one(running, charges)
+    backend = persist
+    if persist == "auto":
+        backend = _the_one(running, charges) if keeps or charges else running[0]
     boot = _boot(backend, charges)
     broken = backends.broken(boot.files, backend)
     if broken:
