@@ -25,7 +25,7 @@ OVER_NIC = {
     "routes": [{"to": "10.60.0.0/16", "via": "192.0.2.9"}], "ageing_time": 200,
 }  # fmt: skip
 FILTERING = {"ports": [{**TRUNK, "cost": 40}], "vlan": {"filtering": True}}
-BOND = {"name": "bond0", "type": "bond", "ports": ["nic1"], "mode": "active-backup", "miimon": 100}
+BOND = {"name": "bond0", "type": "bond", "ports": ["nic1"], "mode": "active-backup", "miimon": 100, "cost": 41}
 OVER_BOND = {"name": "br1", "ports": [BOND], "addresses": ["10.61.0.1/24", "2001:db8:61::1/64"]}
 VLAN = {"name": "NIC.7", "type": "vlan", "parent": "NIC", "id": 7}
 FLAGS = {"isolated": True, "learning": False, "mcast_flood": False, "guard": True}
@@ -33,7 +33,7 @@ DUMMY = {"name": "dum0", "type": "dummy"}
 # netplan can't say a port's VLANs or flags; NetworkManager some of the flags
 ITS_OWN: dict[str, tuple[dict, dict]] = {
     "networkd": (FILTERING, FLAGS), "ifupdown": (FILTERING, FLAGS), "networkmanager": (FILTERING, {"hairpin": True, "cost": 7}),
-    "netplan": ({"ports": [{"name": "NIC", "cost": 40}]}, {"cost": 7}),
+    "netplan": ({"ports": ["NIC"]}, {"cost": 7}),  # for networkd it would lose the VLAN of a port with a cost
     "netplan-nm": ({"ports": [{"name": "NIC", "cost": 40}]}, {"cost": 7}),
 }  # fmt: skip
 MORE = (

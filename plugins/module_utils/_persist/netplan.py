@@ -13,6 +13,7 @@ import typing
 from collections.abc import Iterable, Mapping
 
 from .._core import yaml
+from .._core.errors import InputError
 from .._core.table import Options
 from .model import BACKUP, File, Files, Kept, mark, owner
 from .networkmanager import uuid_of
@@ -43,6 +44,7 @@ _BOND = {
     "xmit_hash_policy": "transmit-hash-policy", "lacp_rate": "lacp-rate",
 }  # fmt: skip
 _VXLAN = {"id": "id", "parent": "link", "local": "local", "remote": "remote", "dstport": "port", "ttl": "ttl"}
+_PORT_WORDS = (("cost", "path-cost"), ("priority", "port-priority"))
 _DEFAULT4, _DEFAULT6 = "0.0.0.0/0", "::/0"
 
 Definition = dict[str, typing.Any]
@@ -74,13 +76,35 @@ def by_networkmanager(files: Mapping[str, File], in_charge: Mapping[str, str]) -
 
 
 def render(kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) -> Files:
-    """Every file that makes this bridge after a boot, by its path. See `backends.replaced`."""
+    """Every file that makes this bridge after a boot, by its path. See `backends.replaced`. Raises InputError."""
     for_nm = by_networkmanager(files, in_charge)
     network: dict[str, typing.Any] = {"version": 2}
     for section, name, definition in _definitions(kept, for_nm):
         network.setdefault(section, {})[name] = definition
+    if not for_nm:
+        _refuse_lost_vlans(
+            kept.name, [network, *(_network(file.text) for path, file in files.items() if _is_read(path))]
+        )
     text = f"{mark(kept.name)}\n{yaml.dump({'network': network})}"
     return {path_of(kept.name): File(text, SECRET)}
+
+
+def _refuse_lost_vlans(bridge: str, networks: list[Definition]) -> None:
+    """For networkd it writes the VLANs of a port with a cost or priority into the wrong section (0.106 and 1.1.2 do)."""
+    parents = {one.get("link") for network in networks for one in _of(network, "vlans").values()}
+    for network in networks:
+        for parameters in [_of(one, "parameters") for one in _of(network, "bridges").values()]:
+            for name, word in _PORT_WORDS:
+                for port in sorted(parents & set(_of(parameters, word))):
+                    raise InputError(
+                        f"bridge {bridge}: port {port}: {name}: netplan can't keep it for the next boot: it would lose the VLANs"
+                        f" over {port}; leave out that port's {name}"
+                    )
+
+
+def _of(definition: Definition, word: str) -> Definition:
+    told = definition.get(word)
+    return told if isinstance(told, dict) else {}
 
 
 def _definitions(kept: Kept, for_nm: bool) -> Iterable[tuple[str, str, Definition]]:
@@ -134,7 +158,7 @@ def _bridge(kept: Kept, for_nm: bool) -> Definition:
     parameters: Definition = {"stp": bool(stp.get("enabled"))}
     parameters.update({word: int(stp[name]) for name, word in _PARAMETERS.items() if name in stp})
     parameters.update({"ageing-time": int(options["ageing_time"])} if "ageing_time" in options else {})
-    for name, word in (("cost", "path-cost"), ("priority", "port-priority")):
+    for name, word in _PORT_WORDS:
         values = {port["name"]: port[name] for port in kept.ports if name in port}
         parameters.update({word: values} if values else {})
     usual = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from ansible_collections.virtnet.kvm.plugins.module_utils._core.errors import InputError
 from ansible_collections.virtnet.kvm.plugins.module_utils._persist import netplan
 from ansible_collections.virtnet.kvm.plugins.module_utils._persist.model import File, Files, Kept
 from boots import KEPT, MADE, MARK, NAMED, replaced, there_and_back
@@ -252,6 +253,20 @@ def test_reading(texts: tuple, told: dict) -> None:
 def test_refused(options: dict, ports: tuple, why: str | None) -> None:
     told = netplan.refused(Kept("br0", options, ports))
     assert (told or "").startswith(why or "") and bool(told) == bool(why)
+
+
+VLAN = {"name": "eno1.7", "type": "vlan", "parent": "eno1", "id": 7}
+
+
+@pytest.mark.parametrize("word", ["cost", "priority"])
+def test_vlans_that_it_would_lose(word: str) -> None:
+    over_nic, over_vlan = Kept("br0", {}, ({"name": "eno1", word: 5},)), Kept("br1", {}, (VLAN,))
+    for first, then in ((over_nic, over_vlan), (over_vlan, over_nic)):
+        files = netplan.render(first, {}, {})
+        with pytest.raises(InputError, match=f"^bridge {then.name}: port eno1: {word}: netplan can't keep it"):
+            netplan.render(then, files, {})
+    assert netplan.render(over_vlan, netplan.render(over_nic, {}, BY_NM), BY_NM)
+    assert netplan.render(over_vlan, netplan.render(Kept("br0", {}, ({"name": "eno2", word: 5},)), {}, {}), {})
 
 
 def test_unkept() -> None:
