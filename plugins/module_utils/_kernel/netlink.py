@@ -41,14 +41,21 @@ class AlreadyThere(KernelError):
     """EEXIST."""
 
 
+class AlreadyGone(KernelError):
+    """ESRCH of a route, EADDRNOTAVAIL of an address."""
+
+
+_KINDS = {errno.EEXIST: AlreadyThere, errno.ESRCH: AlreadyGone, errno.EADDRNOTAVAIL: AlreadyGone}
+
+
 class Request(typing.NamedTuple):
-    """One message to the kernel, and what to call it when it fails; `there_is_fine`: not where it is there already."""
+    """One message to the kernel, and what to call it when it fails; `fine` is a failure that is none."""
 
     what: str
     message: typing.Any
     type: int
     flags: int = 0
-    there_is_fine: bool = False
+    fine: type[KernelError] | None = None
 
 
 def messages(module: str, name: str) -> typing.Any:
@@ -136,7 +143,7 @@ class Netlink:
                 if kind_number == _NLMSG_ERROR and number in waiting:
                     request = waiting.pop(number)
                     failure = _error(request.what, data, flags, start, end)
-                    if failure and not (request.there_is_fine and isinstance(failure, AlreadyThere)):
+                    if failure and not (request.fine and isinstance(failure, request.fine)):
                         failures[number] = failure
         return failures[min(failures)] if failures else None
 
@@ -180,5 +187,4 @@ def _error(what: str, data: bytes, flags: int, start: int, end: int) -> KernelEr
         if kind & 0x3FFF == _EXT_ACK_MESSAGE:
             reason = data[at + 4 : at + length].split(b"\0")[0].decode(errors="replace")
         at += (length + 3) & ~3
-    kind = AlreadyThere if number == errno.EEXIST else KernelError
-    return kind(f"{what}: {reason or os.strerror(number)}")
+    return _KINDS.get(number, KernelError)(f"{what}: {reason or os.strerror(number)}")

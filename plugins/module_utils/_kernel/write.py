@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import typing
 
-from .netlink import Request, messages
+from .netlink import AlreadyGone, AlreadyThere, Request, messages
 from .values import BY_INDEX, FOREVER, IFA_F_NODAD, Address, Attributes, Hop, Link, Route, words
 
 _NEWLINK, _DELLINK, _SETLINK, _NEWADDR, _DELADDR, _NEWROUTE, _DELROUTE = 16, 17, 19, 20, 21, 24, 25
@@ -107,7 +107,9 @@ def address(link: str, one: Address, add: bool, indices: Indices, known: bool) -
     message["attrs"] = attrs
     verb = "adding" if add else "removing"
     what = f"{verb} {one.cidr} {'to' if add else 'from'} {link}"
-    return Request(what, message, _NEWADDR if add else _DELADDR, _CREATE | _REPLACE if add else 0)
+    if not add:
+        return Request(what, message, _DELADDR, fine=AlreadyGone)
+    return Request(what, message, _NEWADDR, _CREATE | _REPLACE)
 
 
 def route(one: Route, add: bool, indices: Indices) -> Request:
@@ -132,9 +134,10 @@ def route(one: Route, add: bool, indices: Indices) -> Request:
     message["attrs"] = attrs + list(one.extra)
     what = f"{'making' if add else 'removing'} the route to {one.to} {_path(one)} in table {one.table}"
     if not add:
-        return Request(what, message, _DELROUTE)
+        # a link that was down meanwhile, to go into a bond, has lost its routes by itself
+        return Request(what, message, _DELROUTE, fine=AlreadyGone)
     # a daemon may have made the very same behind another one that would be replaced (fib_table_insert)
-    return Request(what, message, _NEWROUTE, _CREATE | _REPLACE, there_is_fine=True)
+    return Request(what, message, _NEWROUTE, _CREATE | _REPLACE, fine=AlreadyThere)
 
 
 def _path(one: Route) -> str:
