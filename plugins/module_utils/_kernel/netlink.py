@@ -45,7 +45,8 @@ class AlreadyGone(KernelError):
     """ESRCH of a route, EADDRNOTAVAIL of an address."""
 
 
-_KINDS = {errno.EEXIST: AlreadyThere, errno.ESRCH: AlreadyGone, errno.EADDRNOTAVAIL: AlreadyGone}
+Failure = type[KernelError]
+_KINDS: dict[int, Failure] = {errno.EEXIST: AlreadyThere, errno.ESRCH: AlreadyGone, errno.EADDRNOTAVAIL: AlreadyGone}
 
 
 class Request(typing.NamedTuple):
@@ -55,7 +56,7 @@ class Request(typing.NamedTuple):
     message: typing.Any
     type: int
     flags: int = 0
-    fine: type[KernelError] | None = None
+    fine: Failure | None = None
 
 
 def messages(module: str, name: str) -> typing.Any:
