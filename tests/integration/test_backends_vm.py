@@ -22,7 +22,8 @@ DRILLS = int(os.environ.get("VIRTNET_DRILLS", "1"))
 TRUNK = {"name": "NIC", "vlans": {"pvid": 1, "untagged": [1], "tagged": ["30-32", 40]}}
 OVER_NIC = {
     "name": "br0", "inherit": True, "stp": {"enabled": True, "priority": 4096, "forward_delay": 4},
-    "routes": [{"to": "10.60.0.0/16", "via": "192.0.2.9"}], "ageing_time": 200,
+    "routes": [{"to": "10.60.0.0/16", "via": "192.0.2.9"}], "gateway4": "192.0.2.1", "gateway6": "2001:db8:1::1",
+    "ageing_time": 200,
 }  # fmt: skip
 FILTERING = {"ports": [{**TRUNK, "cost": 40}], "vlan": {"filtering": True}}
 BOND = {"name": "bond0", "type": "bond", "ports": ["nic1"], "mode": "active-backup", "miimon": 100, "cost": 41}

@@ -12,7 +12,7 @@ from .._core.table import Options
 from . import boot
 from .model import Desired, Observed, State, Want
 from .options import ABSENT, MARK, links_in
-from .routing import ANY, GATEWAYS
+from .routing import ANY, GATEWAYS, heir_of, is_default, is_gateway, is_set
 
 
 def before(desired: Desired, observed: Observed) -> None:
@@ -32,6 +32,7 @@ def before(desired: Desired, observed: Observed) -> None:
         for port in want.ports or ():
             _refuse_port(want, port, desired, observed)
         _refuse_incapable(want, observed)
+        _refuse_lost_gateway(want, observed)
 
 
 def _refuse(want: Want, why: str) -> None:
@@ -101,6 +102,24 @@ def _refuse_incapable(want: Want, observed: Observed) -> None:
         if kind in observed.incapable:
             _refuse(
                 want, f"port {port['name']}: type: this host's kernel can't make a {kind} ({observed.incapable[kind]})"
+            )
+
+
+def _refuse_lost_gateway(want: Want, observed: Observed) -> None:
+    """`routes` is exact but for a default route without a metric of its own. NetworkManager gives each NIC's one."""
+    heir = heir_of(want, observed)
+    if not heir or "routes" not in want.options:
+        return
+    said = {one["to"] for one in want.options["routes"]} | {
+        to for to, name in zip(ANY, GATEWAYS) if name in want.options
+    }
+    for route in observed.state.routes_over(heir):
+        if is_set(route) and is_default(route) and not is_gateway(route) and route.to not in said:
+            via, at = route.hops[0].via, f"gateway{route.version}"
+            _refuse(
+                want,
+                f"routes: {heir}'s default route by {via} has the metric {route.metric}, and is not among them; say {at}: {via},"
+                " or list it with its metric",
             )
 
 

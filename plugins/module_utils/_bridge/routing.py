@@ -195,6 +195,10 @@ def is_set(route: Route) -> bool:
     return route.protocol in SET and not route.expires
 
 
+def is_default(route: Route) -> bool:
+    return route.to in ANY and route.table == MAIN_TABLE
+
+
 def is_gateway(route: Route) -> bool:
-    plain = (MAIN_TABLE, DEFAULT_METRIC6 if route.version == 6 else 0)
-    return route.to in ANY and (route.table, route.metric) == plain and len(route.hops) == 1
+    plain = DEFAULT_METRIC6 if route.version == 6 else 0
+    return is_default(route) and route.metric == plain and len(route.hops) == 1

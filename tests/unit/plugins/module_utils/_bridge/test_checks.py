@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import plan
 from ansible_collections.virtnet.kvm.plugins.module_utils._core.errors import InputError
@@ -55,3 +57,30 @@ def test_not_refused(params: dict) -> None:
 def test_what_the_backend_cannot_keep_is_named() -> None:
     with pytest.raises(InputError, match=r"multicast\.hash_max: networkd can't keep it"):
         plan(wanted(name="br0", multicast={"hash_max": 512}), observed(boot=boot()))
+
+
+ROUTES = [{"to": "10.9.0.0/16", "via": "192.0.2.9"}]
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        ({"routes": ROUTES}, True),
+        ({"routes": ROUTES, "gateway6": "fe80::1"}, True),
+        ({"routes": ROUTES, "gateway4": "192.0.2.1"}, False),
+        ({"routes": [*ROUTES, {"to": "0.0.0.0/0", "via": "192.0.2.1", "metric": 100}]}, False),
+        ({}, False),
+    ],
+)
+def test_a_default_route_with_a_metric_is_not_lost(more: dict, refused: bool) -> None:
+    there = state()
+    default = dataclasses.replace(there.routes[0], metric=100)
+    there = dataclasses.replace(there, routes=(default, *there.routes[1:]))
+    desired = wanted(name="br0", ports=["eno1"], inherit=True, **more)
+    if not refused:
+        assert plan(desired, observed(there)).changed
+        return
+    with pytest.raises(
+        InputError, match=r"eno1's default route by 192\.0\.2\.1 has the metric 100.*say gateway4: 192\.0\.2\.1"
+    ):
+        plan(desired, observed(there))
