@@ -117,11 +117,12 @@ def settle(restore: agent.Restore, dry: bool) -> None:
 
 
 def _settle(pending: Pending, restore: agent.Restore) -> None:
-    if command.is_active(pending.unit):
+    with contextlib.suppress(SystemFailure):  # there is none, or it is just dying
         command.run("systemctl", "kill", "--signal=USR1", "--kill-who=main", pending.unit)
-    elif pending.folder.exists() and pending.outcome() is None:
-        agent.put_back(pending, pending.load(), restore)
     outcome = _wait_for_outcome(pending)
+    if outcome is None:
+        agent.put_back(pending, pending.load(), restore)
+        outcome = pending.outcome() or {}
     if not outcome.get("rolled_back"):
         raise RollbackFailed(
             f"an unconfirmed change of an earlier run could not be put back: {outcome.get('msg', 'no answer')}."
@@ -131,12 +132,15 @@ def _settle(pending: Pending, restore: agent.Restore) -> None:
     pending.forget()
 
 
-def _wait_for_outcome(pending: Pending) -> dict[str, typing.Any]:
-    """What the agent tells; a folder that is gone was put back and forgotten, or confirmed, meanwhile."""
+def _wait_for_outcome(pending: Pending) -> dict[str, typing.Any] | None:
+    """What the agent tells, None if it is dead; a folder that is gone was put back and forgotten, or confirmed, meanwhile."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while pending.folder.exists() and time.monotonic() < deadline:
+        lives = command.is_active(pending.unit)  # before the look: its last act is to tell
         outcome = pending.outcome()
         if outcome is not None:
             return outcome
+        if not lives and pending.folder.exists():
+            return None
         time.sleep(0.1)
     return {} if pending.folder.exists() else {"rolled_back": True}
