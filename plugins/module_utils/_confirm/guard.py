@@ -67,7 +67,7 @@ def _refuse_late(pending: Pending, error: VirtnetError) -> None:
             command.run("systemctl", "stop", pending.unit)
         pending.forget()
         return
-    timeout, outcome = pending.timeout, _wait_for_outcome(pending)
+    timeout, outcome = pending.timeout, _wait_for_outcome(pending) or {}
     if not outcome.get("rolled_back"):
         raise RollbackFailed(
             f"the change was not confirmed in time, and could not be put back: {outcome.get('msg', 'no answer')}. Look at"
