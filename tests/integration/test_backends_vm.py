@@ -65,15 +65,17 @@ def bridges(kept: KeptHost) -> list[dict]:
 
 
 def looked(kept: KeptHost) -> str:
-    """All but the MAC addresses that the kernel and udev choose for made links where nobody says them; once spanning tree has
-    found its topology, for until then it ages addresses sooner."""
+    """All but the MAC addresses that the kernel and udev choose for made links where nobody says them, and the VLANs of the
+    bridges that don't filter, where they are nothing; once spanning tree has found its topology, for until then it ages
+    addresses sooner."""
     wait_for(
         "the topology",
         lambda: "topology_change 1" not in kept.run("ip -d link show br0"),
         60 * kept.machine.GUEST_PATIENCE,
         1,
     )
-    return re.sub(r"(?m)^((bond0|nic1|dum0) \S+) \S+", r"\1", plain(f"{kept.everything()}\n{kept.run(MORE)}"))
+    seen = plain(f"{kept.everything()}\n{kept.run(MORE)}")
+    return re.sub(r"(?m)^br[12] \[{.*\n", "", re.sub(r"(?m)^((bond0|nic1|dum0) \S+) \S+", r"\1", seen))
 
 
 def test_all_is_there_after_a_reboot(kept: KeptHost) -> None:
