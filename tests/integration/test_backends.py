@@ -8,6 +8,7 @@ Each test gives back what it took; `kept` looks, and fails where it did not.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -140,6 +141,21 @@ def test_a_second_nic_is_left_alone(kept: KeptHost) -> None:
         kept.give_back()
     finally:
         kept.run("nmcli connection delete x0; ip link delete x0")
+
+
+def test_netplans_own_view(kept: KeptHost) -> None:
+    if kept.machine.backend != "netplan":
+        pytest.skip("`netplan status` asks networkd: without it, 0.106 tells nothing")
+    kept.take_over()
+    seen = json.loads(kept.run("netplan status --all --format json 2>/dev/null").splitlines()[-1])
+    assert {link: (seen[link]["backend"], seen[link]["id"]) for link in ("br0", kept.nic)} == {
+        link: ("networkd", link) for link in ("br0", kept.nic)
+    }
+    told = {f"{address}/{more['prefix']}" for one in seen["br0"]["addresses"] for address, more in one.items()}
+    assert kept.own <= told and not any(
+        "flags" not in more for one in seen[kept.nic].get("addresses", []) for more in one.values()
+    )
+    kept.give_back()
 
 
 def leased(kept: KeptHost, link: str) -> bool:
