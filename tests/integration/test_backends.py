@@ -60,6 +60,7 @@ def test_a_reboot_in_between(kept: KeptHost) -> None:
         stp={"enabled": True, "forward_delay": 4},
         routes=[{"to": "10.60.0.0/16", "via": "192.0.2.9"}],
         gateway4="192.0.2.1",
+        gateway6="2001:db8:1::1",
     )
     kept.come_to_rest()  # spanning tree listens first
     before, dns = kept.everything(), kept.dns("br0")
