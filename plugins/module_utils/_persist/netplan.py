@@ -9,6 +9,7 @@ ours leaves its file, which is kept beside as it was.
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Iterable, Mapping
 
@@ -227,7 +228,9 @@ def _is_read(path: str) -> bool:
     return owns(path) and path.endswith(SUFFIX)
 
 
+@functools.lru_cache(maxsize=1024)
 def _network(text: str) -> Definition:
+    """What a file says. Every bridge's files are looked at for each other one's, so it is read once; not to be changed."""
     try:
         told = (yaml.load(text) or {}).get("network") or {}
     except (ValueError, AttributeError):
@@ -325,7 +328,7 @@ def yielding(files: Files, taken: set[str]) -> Files:
 
 def _whole(text: str, backup: str) -> str:
     """The file with what was taken out; as it was, to the letter, where nobody has changed it since."""
-    now, before = _network(text), _network(backup)
+    now, before = dict(_network(text)), _network(backup)
     there = {(section, name) for section, name, _link, _told in _defined(now)}
     gone = [(section, name, told) for section, name, _link, told in _defined(before) if (section, name) not in there]
     for section, name, told in gone:
@@ -335,7 +338,7 @@ def _whole(text: str, backup: str) -> str:
 
 
 def _without(path: str, text: str, taken: set[str]) -> str:
-    network = _network(text)
+    network = {word: dict(told) if word in _TYPES and told else told for word, told in _network(text).items()}
     out = [(section, name) for section, name, link, _told in _defined(network) if link in taken]
     if not out:
         return text
