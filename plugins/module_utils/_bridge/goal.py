@@ -77,9 +77,8 @@ def _bare(bridge: str, state: State) -> State:
     """The boot configuration keeps a port's place, and no addresses. Those that nobody inherits go at once: whom that
     locks out has to be so while the change can be put back, not from the next boot on."""
     ports = [link for link in state.ports(bridge) if not link.guests]
-    for link in [*ports, *(member for port in ports for member in state.ports(port.name))]:
-        state = without_addresses(state, link.name)
-    return state
+    members = [member for port in ports for member in state.ports(port.name)]
+    return without_addresses(state, *(link.name for link in (*ports, *members)))
 
 
 def _pinned(want: Want, state: State, seed: str) -> State:

@@ -25,7 +25,9 @@ def observe(driver: Driver, desired: Desired) -> Observed:
     if desired.back:
         state = dataclasses.replace(state, links=told(links, None))
         return Observed(dataclasses.replace(state, files=agent.files(desired.back.paths)))
-    boot = agent.read(desired.persist, _concerned(desired, links), any(want.state != ABSENT for want in desired.wants))
+    boot = agent.read(
+        desired.persist, _concerned(desired, links), keeps=any(want.state != ABSENT for want in desired.wants)
+    )
     state = dataclasses.replace(state, links=told(links, boot))
     return Observed(
         state=dataclasses.replace(state, files=boot.files if boot else {}),

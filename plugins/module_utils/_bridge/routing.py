@@ -33,16 +33,17 @@ def without_links(state: State, *names: str) -> State:
     )
 
 
-def without_addresses(state: State, name: str) -> State:
-    """The link without its own addresses, and without routes over it; of several ways the others are left."""
-    link = state.links[name]
-    kept = tuple(address for address in link.addresses if address.link_local)
+def without_addresses(state: State, *names: str) -> State:
+    """The links without addresses of their own, and without routes over them; of several ways the others are left."""
+
+    def bare(link: Link) -> Link:
+        return dataclasses.replace(link, addresses=tuple(one for one in link.addresses if one.link_local))
 
     def left(route: Route) -> Route | None:
-        hops = tuple(hop for hop in route.hops if hop.dev != name)
+        hops = tuple(hop for hop in route.hops if hop.dev not in names)
         return dataclasses.replace(route, hops=hops) if hops else None
 
-    state = with_links(state, dataclasses.replace(link, addresses=kept))
+    state = with_links(state, *(bare(state.links[name]) for name in names))
     return dataclasses.replace(state, routes=routes_changed(state, left))
 
 

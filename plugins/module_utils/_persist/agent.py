@@ -38,7 +38,7 @@ DAEMONS: dict[str, Daemon] = {
 }
 
 
-def read(persist: str, links: Iterable[str], keeps: bool = True) -> Boot | None:
+def read(persist: str, links: Iterable[str], *, keeps: bool) -> Boot | None:
     """The boot configuration of these links; None for `persist: none`. Raises InputError where nobody would keep it, or it
     is not clear who: of a bridge that is gone (`keeps` is False, and no link is left) nobody has to."""
     if persist == "none":
@@ -82,19 +82,23 @@ def _charges(running: Sequence[str], links: Iterable[str]) -> dict[str, tuple[st
 
 def _the_one(running: Sequence[str], charges: Mapping[str, tuple[str, str]]) -> str:
     """The backend in charge of the links; of any link of the host where it has none of these yet."""
-    for there in (charges, _charges(running, sorted(name for _index, name in socket.if_nameindex()))):
-        who = {name: link for link, (name, path) in there.items() if _lasts(name, path)}
-        who = who or {name: link for link, (name, _path) in there.items()}
-        if len(who) > 1:
-            told = ", ".join(f"{link} is {name}'s" for name, link in sorted(who.items()))
-            raise InputError(f"persist: auto: several daemons are in charge here ({told}); say which one is to keep it")
-        if who:
-            return next(iter(who))
+    who = _who(charges) or _who(_charges(running, sorted(name for _index, name in socket.if_nameindex())))
+    if len(who) > 1:
+        told = ", ".join(f"{link} is {name}'s" for name, link in sorted(who.items()))
+        raise InputError(f"persist: auto: several daemons are in charge here ({told}); say which one is to keep it")
+    if who:
+        return next(iter(who))
     if len(running) > 1:
         raise InputError(
             f"persist: auto: {' and '.join(running)} run here, and none is in charge of a link; say which one is to keep it"
         )
     return running[0]
+
+
+def _who(charges: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """{backend: a link that it is in charge of}; of what lasts, where anything does."""
+    lasting = {name: link for link, (name, path) in charges.items() if _lasts(name, path)}
+    return lasting or {name: link for link, (name, _path) in charges.items()}
 
 
 def _lasts(backend: str, path: str) -> bool:

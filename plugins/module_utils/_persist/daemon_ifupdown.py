@@ -96,8 +96,10 @@ def _leases(text: str, link: str) -> bool:
 def _has_its_addresses(link: str, texts: Iterable[str]) -> bool:
     """Whether it has one of those that its stanzas name, or they name none."""
     named = [address for text in texts for address in ifupdown.addresses(text, link)]
+    if not named:
+        return True
     there = command.run("ip", "-o", "address", "show", "dev", link).split()
-    return not named or any(word.split("/")[0] in named for word in there)
+    return any(word.split("/")[0] in named for word in there)
 
 
 def _note_up(link: str) -> None:

@@ -48,7 +48,11 @@ def charge(link: str) -> str | None:
 
 
 def _note_of(link: str) -> dict[str, str]:
-    note = core_files.read(str(_NOTES / str(_index(link))))
+    return _note_at(_index(link))
+
+
+def _note_at(index: int) -> dict[str, str]:
+    note = core_files.read(str(_NOTES / str(index)))
     return {key: value for _section, key, value in ini.values(note[0])} if note else {}
 
 
@@ -90,8 +94,7 @@ def held() -> Iterator[None]:
 
 def _noted() -> dict[str, str]:
     """{link: uuid of its profile}, as its notes say."""
-    names = [name for _index, name in socket.if_nameindex()]
-    return {name: _note_of(name).get("connection-uuid", "") for name in names}
+    return {name: _note_at(index).get("connection-uuid", "") for index, name in socket.if_nameindex()}
 
 
 def _tidy(link: str, profile: str) -> None:
