@@ -233,23 +233,24 @@ def options(files: Mapping[str, File], link: str, charge: str) -> Options:
     for path, file in files.items():
         if not owns(path) or path.endswith(BACKUP):
             continue
-        for words, numbers in stanzas.stanzas(file.text):
-            if _name(words) == link:
-                found.update(_METHODS.get(tuple(words[2:4]), {}))
-                for option in stanzas.options(file.text, numbers):
-                    _read_option(option, found, dns)
+        for words, lines in _stanzas_of(file.text, link):
+            found.update(_METHODS.get(tuple(words[2:4]), {}))
+            for option in lines:
+                _read_option(option, found, dns)
     return {**found, **({"dns": dns} if dns else {})}
 
 
 def addresses(text: str, link: str) -> list[str]:
     """The addresses that a file's stanzas give to a link, without their prefixes."""
-    lines = [
-        option
-        for words, numbers in stanzas.stanzas(text)
-        if _name(words) == link
-        for option in stanzas.options(text, numbers)
-    ]
-    return [line[1].split("/")[0] for line in lines if line[0] == "address" and len(line) > 1]
+    options_ = [option for _words, lines in _stanzas_of(text, link) for option in lines]
+    return [option[1].split("/")[0] for option in options_ if option[0] == "address" and len(option) > 1]
+
+
+def _stanzas_of(text: str, link: str) -> Iterable[tuple[list[str], list[list[str]]]]:
+    """The words of each of a link's first lines, and those of the options below it."""
+    for words, numbers in stanzas.stanzas(text):
+        if _name(words) == link:
+            yield words, stanzas.options(text, numbers)
 
 
 _METHODS: dict[tuple[str, ...], Options] = {
