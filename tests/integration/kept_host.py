@@ -12,7 +12,9 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
+import drills
 from bridge_host import BridgeHost, difference
+from test_ansible import ansible
 from virtlab.lab import Lab
 from virtlab.settings import LAN6, LabError
 from virtlab.system import wait_for
@@ -164,6 +166,14 @@ class KeptHost(BridgeHost):
             wait_for("the same again", lambda: plain(look()) == plain(before), seconds, 0.3)
         left = difference(plain(before), plain(look()))
         assert not left, left
+
+    def drill(self, how: str, confirm_timeout: int = 12) -> None:
+        """It is cut off in one of the ways of drills.EVERY, and as before soon after."""
+        before = self.everything()
+        change = {"name": "br0", "ports": [self.nic], "inherit": True, "persist": "auto"}
+        drills.EVERY[how](self, {**change, "confirm_timeout": confirm_timeout})
+        self.settled_like(before, seconds=15 * self.machine.GUEST_PATIENCE)
+        assert "pong" in ansible(self.lab, "ansible", self.name, "-m", "ping")
 
     def dns(self, link: str) -> str:
         return self.run(self.backend.dns.replace("LINK", link))

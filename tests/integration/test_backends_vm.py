@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 
+import drills
 import pytest
 from kept_host import KeptHost, plain, raised
 from virtlab.boot import BACKENDS
@@ -101,11 +102,10 @@ def test_all_is_there_after_a_reboot(kept: KeptHost) -> None:
 
 
 @pytest.mark.parametrize("drill", range(DRILLS))
-def test_a_reboot_while_it_is_armed(kept: KeptHost, drill: int) -> None:
-    here = {"SSH_CONNECTION": f"192.0.2.99 50000 {kept.machine.address} 22"}
-    wrong = {"ports": [kept.nic], "inherit": True, "gateway4": "192.0.2.99", "confirm_timeout": 300}
-    armed = kept.ask(name="br0", persist="auto", environment=here, **wrong)
-    assert armed["confirm"]["folder"], armed
-    kept.booted()
-    assert "br0" not in kept.links()
-    assert not kept.ask(name="br0", state="absent", persist="auto")["changed"]  # settles what was left
+@pytest.mark.parametrize("how", sorted(drills.EVERY))
+def test_nobody_is_locked_out(kept: KeptHost, how: str, drill: int) -> None:
+    if how == "wrong VLAN" and kept.backend.persist == "netplan":
+        ports = [{"name": kept.nic, "vlans": {"tagged": [99]}}]
+        assert "netplan can't keep it" in kept.refused(name="br0", ports=ports, inherit=True, persist="auto")
+        return
+    kept.drill(how, confirm_timeout=25)

@@ -66,6 +66,10 @@ class Machine(abc.ABC):
     def is_running(self) -> bool: ...
 
     @abc.abstractmethod
+    def cables(self) -> list[str]:
+        """The links of the lab's namespace that it hangs on, that of its NIC first."""
+
+    @abc.abstractmethod
     def _door(self) -> list[str]:
         """The words before a command that has to run inside."""
 

@@ -108,7 +108,7 @@ class Container(Machine):
                 kill(pid, self._is_ours)
         for pid in processes_rooted_in(self._upper):  # the first is init, and the kernel ends the others with it
             kill(pid, lambda one: is_rooted_in(one, self._upper))
-        for link in self._cables():
+        for link in self.cables():
             subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], stderr=subprocess.DEVNULL, check=False)
         wait_for(f"the end of {self.name}'s processes", self._remove_cgroup, 20)
 
@@ -158,7 +158,7 @@ class Container(Machine):
                     return inner[0]
         return None
 
-    def _cables(self) -> list[str]:
+    def cables(self) -> list[str]:
         return [f"vb-{self.name}"] + (["router-out"] if self.role == "router" else [])
 
     def _running(self, program: str) -> list[int]:

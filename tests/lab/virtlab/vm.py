@@ -50,9 +50,9 @@ class VirtualMachine(Machine):
             self._make_disk()
         for number in range(PORTS):
             (self.folder / f"ports/{number}.lock").touch()
-        for nic in NIC_SLOTS:
-            run(["ip", "-n", self.namespace, "tuntap", "add", self._tap(nic), "mode", "tap"])
-            run(["ip", "-n", self.namespace, "link", "set", self._tap(nic), "master", "lan0", "up"])
+        for tap in self.cables():
+            run(["ip", "-n", self.namespace, "tuntap", "add", tap, "mode", "tap"])
+            run(["ip", "-n", self.namespace, "link", "set", tap, "master", "lan0", "up"])
         with open(self.folder / "qemu.log", "wb") as log:
             subprocess.Popen(
                 ["nsenter", f"--net=/run/netns/{self.namespace}", *self._qemu()],
@@ -90,8 +90,8 @@ class VirtualMachine(Machine):
         if pid:
             kill(pid, lambda one: one == self._qemu_pid())
         (self.folder / "monitor").unlink(missing_ok=True)
-        for nic in NIC_SLOTS:
-            words = ["ip", "-n", self.namespace, "link", "delete", self._tap(nic)]
+        for tap in self.cables():
+            words = ["ip", "-n", self.namespace, "link", "delete", tap]
             subprocess.run(words, stderr=subprocess.DEVNULL, check=False)
 
     # Speaking to it
@@ -162,6 +162,9 @@ class VirtualMachine(Machine):
     @property
     def _disk(self) -> pathlib.Path:
         return self.folder / "disk.qcow2"
+
+    def cables(self) -> list[str]:
+        return [self._tap(nic) for nic in NIC_SLOTS]
 
     def _tap(self, nic: str) -> str:
         return f"{self.name}-{nic}"
