@@ -38,6 +38,8 @@ WORDS = [
     (r"(?m)^\S+/\d+ dev \S+ proto kernel (scope link|metric).*\n", ""),
     ("configuring", "configured"),
 ]
+# What tells the next run of a change that nobody has confirmed
+LEFT_TO_THE_NEXT = re.compile(r"(?m)^(/etc/systemd/system/virtnet-undo.service|/var/lib/virtnet-kvm)\n")
 NETWORKCTL = "networkctl list --no-legend | awk '{print $2, $5}' | sort"
 NMCLI = "nmcli -t -f DEVICE,STATE,CONNECTION device | grep -v ^virbr | sort"
 
@@ -172,7 +174,10 @@ class KeptHost(BridgeHost):
         before = self.everything()
         change = {"name": "br0", "ports": [self.nic], "inherit": True, "persist": "auto"}
         drills.EVERY[how](self, {**change, "confirm_timeout": confirm_timeout})
-        self.settled_like(before, seconds=15 * self.machine.GUEST_PATIENCE)
+        seconds = 15 * self.machine.GUEST_PATIENCE
+        self.settled_like(before, lambda: LEFT_TO_THE_NEXT.sub("", self.everything()), seconds)
+        assert not self.ask(name="br0", state="absent", persist="auto")["changed"]
+        self.settled_like(before, seconds=seconds)
         assert "pong" in ansible(self.lab, "ansible", self.name, "-m", "ping")
 
     def dns(self, link: str) -> str:

@@ -196,7 +196,7 @@ def in_libvirts_table(networks: Networks, version: int, mark: str) -> str:
 
 
 def zones(networks: Networks) -> str:
-    """firewalld's zone of each bridge that libvirt does not put into one: the zones that libvirt itself would take. A bridge on
-    the LAN stays in the default zone, but by name: only then do its ports reach each other."""
+    """firewalld's zone of each bridge; - where libvirt puts it into one. The others get those that libvirt would take. A
+    bridge on the LAN stays in the default zone, but by name: only then do its ports reach each other."""
     names = {BRIDGED: "default", CUSTOM_NAT: "libvirt", CUSTOM_ROUTED: "libvirt-routed"}
-    return "".join(f"{one.bridge} {names[one.pattern]}\n" for one in networks if one.pattern in names)
+    return "".join(f"{one.bridge} {names.get(one.pattern, '-')}\n" for one in networks)

@@ -21,7 +21,7 @@ DNSMASQ_UNIT = "virtnet-dnsmasq@{}.service"
 _EARLY = "nftables.service firewalld.service ufw.service"
 _OTHERS = f"{_EARLY} docker.service libvirtd.service virtnetworkd.service"
 
-# Part of them: a start of _BESIDE alone is no answer to a flushed ruleset while one that began before it still runs.
+# Not PartOf them: firewalld conflicts with nftables, and one's stop with the other's restart is no transaction.
 _FIREWALL = f"""\
 # Written by virtnet.kvm.
 [Unit]
@@ -31,7 +31,6 @@ After=local-fs.target {_EARLY}
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-PartOf={_EARLY}
 ReloadPropagatedFrom={_EARLY}
 [Service]
 Type=oneshot
@@ -210,31 +209,59 @@ out_of_libvirts_table() {
 }
 
 in_zones() {
-    [ -s zones ] && systemctl --quiet is-active firewalld || return 0
+    systemctl --quiet is-active firewalld || return 0
     usual=$(firewall-cmd --get-default-zone)
     while read -r bridge zone; do
-        [ "$zone" = default ] && zone=$usual
+        case "$zone" in -) continue ;; default) zone=$usual ;; esac
         [ "$(firewall-cmd --get-zone-of-interface="$bridge" 2> /dev/null)" = "$zone" ] && continue
         off
         firewall-cmd --quiet --zone="$zone" --change-interface="$bridge"
     done < zones
+    [ -e $seen.zones ] && while read -r bridge zone; do
+        grep -q "^$bridge " zones || out_of_zone "$bridge" "$zone"
+    done < $seen.zones
+    [ "$verb" = check ] || cp zones $seen.zones
+}
+
+# A bridge that libvirt has put into its zone, it takes out when it goes; but not before libvirt 10.
+out_of_zone() {
+    [ "$2" = - ] && [ -e "/sys/class/net/$1" ] && return
+    zone_found=$(firewall-cmd --get-zone-of-interface="$1" 2> /dev/null) || return 0
+    off
+    firewall-cmd --quiet --zone="$zone_found" --remove-interface="$1"
 }
 
 out_of_zones() {
-    [ -s zones ] && systemctl --quiet is-active firewalld || return 0
-    while read -r bridge _zone; do
-        zone=$(firewall-cmd --get-zone-of-interface="$bridge" 2> /dev/null) || continue
-        firewall-cmd --quiet --zone="$zone" --remove-interface="$bridge"
-    done < zones
+    systemctl --quiet is-active firewalld || return 0
+    while read -r bridge zone; do out_of_zone "$bridge" "$zone"; done < zones
 }
 
 everything() { own_table && mend_libvirt && in_iptables && in_libvirts_table && in_zones; }
 
+# When each of the others started, once none is about to: who starts while this runs would not make systemd start it again.
+starts() {
+    for _turn in $(seq 300); do
+        looked=$(systemctl show --property=Job,ActiveState,ActiveEnterTimestampMonotonic OTHERS)
+        echo "$looked" | grep -q -e '^Job=[^0]' -e '=activating$' || break
+        sleep 0.2
+    done
+    echo "$looked"
+}
+
+up() {
+    for _turn in 1 2 3 4 5 6 7 8 9 10; do
+        began=$(starts)
+        everything
+        # Once more where somebody flushed rules or started meanwhile.
+        (verb=check; everything) && [ "$(starts)" = "$began" ] && return
+    done
+    return 1
+}
+
 case "$verb" in
-    # Once more where somebody flushed rules meanwhile.
-    up) for _turn in 1 2 3 4 5; do everything; (verb=check; everything) && exit 0; done; exit 1 ;;
+    up) up ;;
     check) everything ;;
-    down) out_of_iptables; out_of_libvirts_table; out_of_zones; rm -f $seen $seen.lock ;;
+    down) out_of_iptables; out_of_libvirts_table; out_of_zones; rm -f $seen $seen.* ;;
     *) echo "beside up | check | down" >&2; exit 2 ;;
 esac
-"""
+""".replace("OTHERS", _OTHERS)

@@ -83,4 +83,7 @@ def test_only_libvirts_own_networks_need_room_in_its_table() -> None:
 
 
 def test_zones() -> None:
-    assert zones(declaration([LAN, LAB, EDGE, LEASE]).networks) == "br0 default\nbr-e libvirt\nbr-l libvirt-routed\n"
+    assert (
+        zones(declaration([LAN, LAB, EDGE, LEASE]).networks)
+        == "br0 default\nvn-lab -\nbr-e libvirt\nbr-l libvirt-routed\n"
+    )
