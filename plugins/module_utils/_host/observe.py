@@ -55,10 +55,9 @@ def _units(names: list[str]) -> dict[str, bool]:
     for block in told.strip().split("\n\n"):
         one = dict(line.split("=", 1) for line in block.splitlines())
         if one["UnitFileState"] or one["ActiveState"] == "active":
-            good = (
-                ("active", "inactive", "activating") if one["Id"] == units.BESIDE_UNIT else ("active",)
-            )  # it does its work and ends
-            found[one["Id"]] = one["ActiveState"] in good and one["UnitFileState"] == "enabled"
+            ends = one["Id"] == units.BESIDE_UNIT  # when it has done its work
+            good = one["ActiveState"] != "failed" if ends else one["ActiveState"] == "active"
+            found[one["Id"]] = good and one["UnitFileState"] == "enabled"
     return found
 
 

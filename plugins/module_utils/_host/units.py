@@ -14,6 +14,7 @@ TABLE_FILE = f"{FOLDER}/firewall.nft"
 
 FIREWALL_UNIT = "virtnet-firewall.service"
 BESIDE_UNIT = "virtnet-beside.service"
+AGAIN_UNIT = "virtnet-beside-again.service"
 WATCH_UNIT = "virtnet-beside.path"
 DNSMASQ_UNIT = "virtnet-dnsmasq@{}.service"
 
@@ -47,6 +48,7 @@ _BESIDE = f"""\
 [Unit]
 Description=Room for the declared networks beside other firewalls (virtnet.kvm)
 After={FIREWALL_UNIT} {_OTHERS}
+OnSuccess={AGAIN_UNIT}
 StartLimitIntervalSec=0
 [Service]
 Type=oneshot
@@ -55,6 +57,15 @@ Restart=on-failure
 RestartSec=1
 [Install]
 WantedBy=multi-user.target {_OTHERS}
+"""
+_AGAIN = f"""\
+# Written by virtnet.kvm.
+[Unit]
+Description=Another look beside other firewalls that started meanwhile (virtnet.kvm)
+StartLimitIntervalSec=0
+[Service]
+Type=oneshot
+ExecStart={BESIDE} again
 """
 _WATCH = f"""\
 # Written by virtnet.kvm.
@@ -99,6 +110,7 @@ WantedBy=multi-user.target
 UNITS = {
     f"{SYSTEMD}/{FIREWALL_UNIT}": _FIREWALL,
     f"{SYSTEMD}/{BESIDE_UNIT}": _BESIDE,
+    f"{SYSTEMD}/{AGAIN_UNIT}": _AGAIN,
     f"{SYSTEMD}/{WATCH_UNIT}": _WATCH,
 }
 DNSMASQ_FILE = f"{SYSTEMD}/virtnet-dnsmasq@.service"
@@ -109,11 +121,14 @@ BESIDE_SCRIPT = r"""#!/bin/sh
 # firewall of a host, and libvirt, Docker, ufw and firewalld each bring their own.
 #     beside up       everything in its place      beside down    all of it taken away
 #     beside check    succeeds when everything is in its place
+#     beside again    up, for who started while it ran
 cd /etc/virtnet-kvm || exit 1
 verb=$1
 seen=/run/virtnet-beside # since libvirt's rules were seen
-exec 9>> $seen.lock
-flock 9
+if [ "$verb" != again ]; then
+    exec 9>> $seen.lock
+    flock 9
+fi
 mark=$(cat mark)
 
 have() { command -v "$1" > /dev/null; }
@@ -238,30 +253,30 @@ out_of_zones() {
 
 everything() { own_table && mend_libvirt && in_iptables && in_libvirts_table && in_zones; }
 
-# When each of the others started, once none is about to: who starts while this runs would not make systemd start it again.
-starts() {
-    for _turn in $(seq 300); do
-        looked=$(systemctl show --property=Job,ActiveState,ActiveEnterTimestampMonotonic OTHERS)
-        echo "$looked" | grep -q -e '^Job=[^0]' -e '=activating$' || break
-        sleep 0.2
-    done
-    echo "$looked"
-}
-
+# Once more where somebody flushed rules meanwhile.
 up() {
-    for _turn in 1 2 3 4 5 6 7 8 9 10; do
-        began=$(starts)
+    for _turn in 1 2 3 4 5; do
         everything
-        # Once more where somebody flushed rules or started meanwhile.
-        (verb=check; everything) && [ "$(starts)" = "$began" ] && return
+        (verb=check; everything) && return
     done
     return 1
 }
 
+# A start that is asked for while this runs is none. Whoever did that is about to start when this has ended: once that is done,
+# it is seen whether everything is in its place.
+again() {
+    for _turn in $(seq 100); do
+        systemctl show --property=Job,ActiveState SELF OTHERS | grep -q -e '^Job=[^0]' -e '=activating$' || break
+        sleep 0.2
+    done
+    "$0" check || systemctl --no-block start SELF
+}
+
 case "$verb" in
     up) up ;;
+    again) again ;;
     check) everything ;;
     down) out_of_iptables; out_of_libvirts_table; out_of_zones; rm -f $seen $seen.* ;;
-    *) echo "beside up | check | down" >&2; exit 2 ;;
+    *) echo "beside up | again | check | down" >&2; exit 2 ;;
 esac
-""".replace("OTHERS", _OTHERS)
+""".replace("OTHERS", _OTHERS).replace("SELF", BESIDE_UNIT)
