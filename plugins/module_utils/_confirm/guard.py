@@ -62,7 +62,14 @@ def armed(
 
 def _refuse_late(pending: Pending, error: VirtnetError) -> None:
     """Nothing is left to be put back, unless the agent has begun to do so, since the time was over."""
-    if pending.decide(WITHDRAWN) == WITHDRAWN:
+    try:
+        word = pending.decide(WITHDRAWN)
+    except FileNotFoundError:  # see settle()
+        raise SystemFailure(
+            "another run on this host took this one for crashed, and has put back what it had changed; run one after the other",
+            rolled_back=True,
+        ) from error
+    if word == WITHDRAWN:
         with contextlib.suppress(SystemFailure):
             command.run("systemctl", "stop", pending.unit)
         pending.forget()
