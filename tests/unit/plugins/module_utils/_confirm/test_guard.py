@@ -25,7 +25,7 @@ def root(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
 
 
 def test_a_failure_is_withdrawn_and_told(root: pathlib.Path) -> None:
-    with pytest.raises(SystemFailure, match="^no such link$"), guard.armed({}, 30, "_bridge"):
+    with pytest.raises(SystemFailure, match="no such link"), guard.armed({}, 30, "_bridge"):
         raise SystemFailure("no such link")
     assert not list(root.glob("*"))
 
