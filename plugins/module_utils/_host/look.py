@@ -66,7 +66,7 @@ def gather(params: Params) -> dict[str, typing.Any]:
     return {
         "packages": packages,
         "daemons": [] if packages or any(map(command.is_active, _DAEMONS)) else [_daemon()],
-        "bridges": [patterns.bridge(one) for one in found.networks if one.own_bridge],
+        "bridges": [patterns.bridge(one, before) for one in found.networks if one.own_bridge],
         "networks": [patterns.libvirt_network(one) for one in found.networks],
         "interfaces": [patterns.interface(plug) for plug in found.plugs],
         "leftovers": patterns.leftovers(before, record, there),

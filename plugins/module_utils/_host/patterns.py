@@ -16,6 +16,7 @@ from . import options as declared
 from .model import BRIDGED, CUSTOM, ISOLATED, NAT, ROUTED, Declaration, Network, Plug
 
 Said = typing.Sequence[typing.Mapping[str, typing.Any]]
+_ETHERNET_MTU = 1500  # bytes; RFC 894
 _MODES = {NAT: "nat", ROUTED: "route", ISOLATED: "isolated"}
 
 
@@ -142,16 +143,23 @@ def _over_bridges(networks: list[Network]) -> typing.Iterator[Network]:
         yield dataclasses.replace(one, options={**one.options, "dev": bridges[dev]}) if dev in bridges else one
 
 
-def bridge(one: Network) -> Options:
-    """What linux_bridge is to make for it."""
+def bridge(one: Network, before: Options | None = None) -> Options:
+    """What linux_bridge is to make for it. `before` is the record of the last declaration: an MTU that is said no more goes
+    back to Ethernet's own."""
     options: Options = {"name": one.bridge}
     if one.pattern == BRIDGED:
         options.update(ports=[one.options["nic"]], inherit=True)
     else:
         options["addresses"] = one.addresses
-    if "mtu" in one.options:
-        options["mtu"] = one.options["mtu"]
+    mtu = one.options.get("mtu", _ETHERNET_MTU if _had_mtu(one.name, before or {}) else None)
+    if mtu is not None:
+        options["mtu"] = mtu
     return {**options, **one.options.get("linux_bridge", {})}
+
+
+def _had_mtu(name: str, before: Options) -> bool:
+    last = before.get("declared", {}).get("networks", [])
+    return any(one.get("name") == name and one.get("mtu") is not None for one in last)
 
 
 def libvirt_network(one: Network) -> Options:

@@ -57,6 +57,13 @@ def test_bridge(said: dict, wanted: dict) -> None:
     assert bridge(one(said)) == wanted
 
 
+def test_an_mtu_that_is_said_no_more_goes_back() -> None:
+    plain = {name: value for name, value in EDGE.items() if name != "mtu"}
+    assert bridge(one(plain), {"declared": {"networks": [EDGE]}})["mtu"] == 1500
+    assert "mtu" not in bridge(one(plain), {"declared": {"networks": [plain]}})
+    assert bridge(one(EDGE), {"declared": {"networks": [{**EDGE, "mtu": 9000}]}})["mtu"] == 1400
+
+
 RANGE = {"ranges": [{"start": "10.10.0.2", "end": "10.10.0.254"}], "hosts": []}
 
 
