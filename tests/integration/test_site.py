@@ -184,6 +184,15 @@ def test_every_change_of_pattern_leaves_nothing_behind(declared: DeclaredHost) -
     assert len(walk) == 31 and not wrong, "\n".join(f"{change}:\n{lines}" for change, lines in wrong.items())
 
 
+def test_an_mtu_that_is_said_no_more_goes_back(declared: DeclaredHost) -> None:
+    edge = {"name": "edge", "pattern": "custom_nat", "bridge": "br-edge", "address": "192.168.50.1/24"}
+    seen = []
+    for said in ({**edge, "mtu": 1400}, edge, edge):
+        declared.declare(said)
+        seen.append(declared.link("br-edge")["mtu"])
+    assert seen == [1400, 1500, 1500]
+
+
 @pytest.mark.long
 def test_the_playbook_changes_patterns_likewise(declared: DeclaredHost, tmp_path: pathlib.Path) -> None:
     wanted = {}
