@@ -38,3 +38,4 @@ bench: setup  ## the benchmarks, beside their floors and their peers
 	@$(SUDO) python3 tests/bench/bench.py
 	@$(SUDO) python3 tests/bench/bridges.py
 	@$(SUDO) python3 tests/bench/bridges.py --kind vm --runs 3
+	@$(SUDO) python3 tests/bench/fleet.py
