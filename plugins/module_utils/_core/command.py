@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import subprocess
 
@@ -21,10 +20,12 @@ def is_there(program: str) -> bool:
 
 
 def is_active(unit: str) -> bool:
-    """Whether a unit of systemd runs."""
-    with contextlib.suppress(SystemFailure):
-        return run("systemctl", "is-active", unit).strip() == "active"
-    return False
+    """Whether a unit of systemd runs; of a pattern, one of those that it stands for."""
+    try:
+        run("systemctl", "--quiet", "is-active", unit)
+    except SystemFailure:
+        return False
+    return True
 
 
 def run(*words: str, seconds: float = SECONDS) -> str:

@@ -50,11 +50,12 @@ def _chain(name: str, rules: typing.Iterable[str], hook: str = "") -> list[str]:
 def _forwarding(networks: Networks) -> typing.Iterator[list[str]]:
     """Who may pass from and to the networks that libvirt keeps its hands off."""
     ours = [one for one in networks if one.pattern in CUSTOM]
-    jumps = []
     for number, one in enumerate(ours):
         yield _chain(f"from-{number}", _from(one))
         yield _chain(f"to-{number}", _to(one))
-        jumps += [f'iifname "{one.bridge}" jump from-{number}', f'oifname "{one.bridge}" jump to-{number}']
+    # where a packet comes from is looked at first: what one network lets in, another may not let out
+    jumps = [f'iifname "{one.bridge}" jump from-{number}' for number, one in enumerate(ours)]
+    jumps += [f'oifname "{one.bridge}" jump to-{number}' for number, one in enumerate(ours)]
     yield _chain("forward", jumps, "filter hook forward priority filter")
 
 
@@ -168,10 +169,12 @@ def iptables(networks: Networks, version: int, mark: str) -> str:
             )
             lines.append(f"-A VIRTNET_IN -i {one.bridge} -p tcp --dport 53 -j ACCEPT")
     for forward in (forward for one in networks for forward in one.forwards if forward.version == version):
-        lines.append(
-            f"-A VIRTNET_FWD -d {forward.to} -p {forward.protocol} -m conntrack --ctstate DNAT"
-            f" -m {forward.protocol} --dport {_span(forward.to_ports, ':')} -j ACCEPT"
-        )
+        # and the answers, which libvirt lets out over the network's `dev` only
+        for to, port, direction in (("-d", "--dport", ""), ("-s", "--sport", " --ctdir REPLY")):
+            lines.append(
+                f"-A VIRTNET_FWD {to} {forward.to} -p {forward.protocol} -m conntrack --ctstate DNAT{direction}"
+                f" -m {forward.protocol} {port} {_span(forward.to_ports, ':')} -j ACCEPT"
+            )
     for one in networks:
         if one.pattern == BRIDGED:
             lines.append(f"-A VIRTNET_END -i {one.bridge} -o {one.bridge} -j ACCEPT")
@@ -184,9 +187,10 @@ def in_libvirts_table(networks: Networks, version: int, mark: str) -> str:
     """Our chain in the table that libvirt keeps with its nftables backend."""
     family = _FAMILY[version]
     rules = [
-        f"ct status dnat {family} daddr {forward.to} {forward.protocol} dport {_span(forward.to_ports)} accept"
+        f"ct status dnat {match} {forward.to} {forward.protocol} {port} {_span(forward.to_ports)} accept"
         for one in networks
         for forward in one.forwards
+        for match, port in ((f"{family} daddr", "dport"), (f"ct direction reply {family} saddr", "sport"))
         if forward.version == version and one.pattern not in CUSTOM
     ]
     # an empty return carries the stamp, since not every nft can comment a chain

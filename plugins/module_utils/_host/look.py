@@ -55,8 +55,7 @@ def gather(params: Params) -> dict[str, typing.Any]:
     """The declaration as the modules' options; raises InputError with everything that can't be meant here."""
     before = _record()
     said: Options = {"networks": params["networks"], "guests": params["guests"]}
-    if params["keep"]:
-        said = patterns.merged(before, said, params["remove"] or {})
+    said = patterns.merged(before if params["keep"] else {}, said, params["remove"] or {})
     found, errors = patterns.understood(said["networks"], said["guests"])
     packages = _missing()
     there = _there(params["uri"], bool(packages))

@@ -22,11 +22,12 @@ _MODES = {NAT: "nat", ROUTED: "route", ISOLATED: "isolated"}
 
 def merged(before: Options, said: Options, removed: Options) -> Options:
     """What was declared before and what is now, where a part of a host's declaration is said by itself: a network or a
-    guest of the same name is said anew."""
+    guest of the same name is said anew, and what is removed counts as not said."""
     old = before.get("declared", {})
     found: Options = {}
     for kind, key in (("networks", "name"), ("guests", "guest")):
-        rest, gone = list(said[kind]), removed.get(kind) or ()
+        gone = removed.get(kind) or ()
+        rest = [one for one in said[kind] if one.get(key) not in gone]
         found[kind] = []
         for one in old.get(kind, []):  # what is said anew keeps its place, else saying it again would be a change
             again = next((new for new in rest if new.get(key) == one.get(key)), None)

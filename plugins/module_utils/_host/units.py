@@ -144,12 +144,14 @@ once() {
         [ "$places" = 1 ] && return
         off
         [ "${places%%[!0-9]*}" = 1 ] || "$1" -w -I "$2" -j "$3"
+        rest=1d
     else
-        [ -n "$places" ] && [ "$(echo "$places" | wc -l)" = 1 ] && return
+        [ "$places" = "$("$1" -w -S "$2" | sed 1d | wc -l)" ] && return
         off
-        [ -n "$places" ] || "$1" -w -A "$2" -j "$3"
+        "$1" -w -A "$2" -j "$3"
+        rest='$d'
     fi
-    for place in $(jumps "$1" "$2" "$3" | sed 1d | sort -rn); do "$1" -w -D "$2" "$place"; done
+    for place in $(jumps "$1" "$2" "$3" | sed "$rest" | sort -rn); do "$1" -w -D "$2" "$place"; done
 }
 
 in_iptables() {
@@ -185,15 +187,23 @@ own_table() {
 # chains anew only when it starts (a reload does not); guests run on meanwhile.
 mend_libvirt() {
     if libvirts_rules; then touch $seen; return; fi
-    [ -e $seen ] || return 0
-    for network in /run/libvirt/network/*.xml; do [ -e "$network" ] && break; done
-    [ -e "$network" ] || return 0
+    [ -e $seen ] && needs_rules || return 0
     for daemon in libvirtd virtnetworkd; do
         systemctl --quiet is-active $daemon $daemon.socket || continue
         off
         systemctl restart $daemon
-        for _turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do libvirts_rules && return; sleep 0.2; done
+        for _turn in $(seq 20); do libvirts_rules && return; sleep 0.2; done
     done
+    rm -f $seen # not again before they were there once more
+}
+
+# One of libvirt's running networks is of a kind for which it makes rules.
+needs_rules() {
+    for network in /run/libvirt/network/*.xml; do
+        [ -e "$network" ] || continue
+        grep -qE "<forward .*mode='(bridge|open|private|vepa|passthrough|hostdev)'" "$network" || return 0
+    done
+    return 1
 }
 
 libvirts_rules() {
@@ -223,32 +233,49 @@ out_of_libvirts_table() {
     done
 }
 
+zone_of() { firewall-cmd --get-zone-of-interface="$1" 2> /dev/null; }
+
+# What we have put where, a line a bridge; - for one that libvirt puts into a zone.
+noted() { sed -n "s/^$1 //p" $seen.zones; }
+note() { sed -i "/^$1 /d" $seen.zones; [ -z "$2" ] || echo "$1 $2" >> $seen.zones; }
+
 in_zones() {
     systemctl --quiet is-active firewalld || return 0
     usual=$(firewall-cmd --get-default-zone)
+    touch $seen.zones
     while read -r bridge zone; do
-        case "$zone" in -) continue ;; default) zone=$usual ;; esac
-        [ "$(firewall-cmd --get-zone-of-interface="$bridge" 2> /dev/null)" = "$zone" ] && continue
+        ours=$(noted "$bridge") now=$(zone_of "$bridge")
+        case "$zone" in
+            -) [ "$ours" = - ] || [ "$verb" = check ] || note "$bridge" -; continue ;;
+            default) zone=$usual ;;
+        esac
+        [ "$now" = "$zone" ] && continue
+        # a zone that somebody has chosen stays
+        case "$now" in "" | "$usual" | "$ours") ;; *) [ "$ours" = - ] || continue ;; esac
         off
-        firewall-cmd --quiet --zone="$zone" --change-interface="$bridge"
+        firewall-cmd --quiet --zone="$zone" --change-interface="$bridge" && note "$bridge" "$zone"
     done < zones
-    [ -e $seen.zones ] && while read -r bridge zone; do
+    while read -r bridge zone; do
         grep -q "^$bridge " zones || out_of_zone "$bridge" "$zone"
     done < $seen.zones
-    [ "$verb" = check ] || cp zones $seen.zones
 }
 
 # A bridge that libvirt has put into its zone, it takes out when it goes; but not before libvirt 10.
 out_of_zone() {
-    [ "$2" = - ] && [ -e "/sys/class/net/$1" ] && return
-    zone_found=$(firewall-cmd --get-zone-of-interface="$1" 2> /dev/null) || return 0
+    now=$(zone_of "$1")
+    if [ "$2" = - ]; then
+        [ -n "$now" ] && [ ! -e "/sys/class/net/$1" ]
+    else
+        [ "$now" = "$2" ]
+    fi || return 0
     off
-    firewall-cmd --quiet --zone="$zone_found" --remove-interface="$1"
+    firewall-cmd --quiet --zone="$now" --remove-interface="$1"
+    note "$1" ""
 }
 
 out_of_zones() {
-    systemctl --quiet is-active firewalld || return 0
-    while read -r bridge zone; do out_of_zone "$bridge" "$zone"; done < zones
+    [ -e $seen.zones ] && systemctl --quiet is-active firewalld || return 0
+    while read -r bridge zone; do out_of_zone "$bridge" "$zone"; done < $seen.zones
 }
 
 everything() { own_table && mend_libvirt && in_iptables && in_libvirts_table && in_zones; }

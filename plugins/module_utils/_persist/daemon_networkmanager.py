@@ -10,6 +10,7 @@ addresses first (nm_device_cleanup). What it finds when it starts, and has a not
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import socket
 import time
@@ -22,6 +23,7 @@ from . import ini, networkmanager
 from .model import BACKUP, owner
 
 UNIT = "NetworkManager"
+_HOLD = "virtnet-hold-{}.service"
 _NOTES = pathlib.Path("/run/NetworkManager/devices")
 _FOLDERS = (
     "/run/NetworkManager/system-connections",
@@ -32,7 +34,8 @@ _SETTLE_SECONDS = 20
 
 
 def runs() -> bool:
-    return command.is_active(UNIT)
+    """Also while a run keeps it stopped."""
+    return command.is_active(UNIT) or command.is_active(_HOLD.format("*"))
 
 
 def paths() -> Iterable[pathlib.Path]:
@@ -78,13 +81,22 @@ def lacking() -> dict[str, str]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Stopped, which changes no link, for as long as they are changed: else it makes anew what is taken away."""
-    command.run("systemctl", "stop", UNIT)
+    """Stopped, which changes no link, for as long as they are changed: else it makes anew what is taken away. A unit that
+    conflicts with it does so, and starts it again when this process is gone, however that came about."""
+    unit = _HOLD.format(os.getpid())
+    command.run(
+        "systemd-run", "--quiet", "--collect", f"--unit={unit}", "--service-type=exec",
+        f"--property=Conflicts={UNIT}.service", f"--property=After={UNIT}.service",
+        f"--property=ExecStopPost=/usr/bin/systemctl --no-block start {UNIT}",
+        "--description=Keeps NetworkManager stopped while links are changed (virtnet.kvm)",
+        "/bin/sh", "-c", f"while [ -d /proc/{os.getpid()} ]; do sleep 0.2; done",
+    )  # fmt: skip
     before = _noted()
     try:
         yield
     finally:
         now = _noted()
+        command.run("systemctl", "stop", unit)
         command.run("systemctl", "start", UNIT)
         _come_to_rest()
         for link, profile in now.items():
