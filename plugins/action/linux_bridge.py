@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import time
@@ -20,16 +21,20 @@ MODULE = "virtnet.kvm.linux_bridge"
 PAUSE_SECONDS = 1.0
 GRACE_SECONDS = 45  # what the host's agent may need to put everything back
 
-# Says the last word, unless the host has said it already (see module_utils/_confirm/store.py); then tells what counts.
+# Says the last word, unless the host has said it already (see module_utils/_confirm/store.py); then tells what counts. It may
+# be asked again, where the answer was lost.
 CONFIRM = """\
 cd {folder} 2>/dev/null || {{ echo '{{"gone": true}}'; exit 0; }}
 set -C
-if echo {word} 2>/dev/null > verdict; then
-    rm -rf {undo}; systemctl stop {unit}; rm -rf {folder}; echo '{{"confirmed": true}}'
+echo {word} 2>/dev/null > verdict
+if grep -qx {word} verdict; then
+    echo '{{"confirmed": true}}'
 else
     cat outcome 2>/dev/null || echo '{{"waiting": true}}'
 fi
 """
+# Once the answer is there: the agent has nothing to do any more, nor has the next boot.
+TIDY = "rm -rf {undo}; systemctl stop {unit}; rm -rf {folder}"
 LOOK = "cat {folder}/*/outcome 2>/dev/null || (ls {folder}/*/timeout >/dev/null 2>&1 && echo '{{\"waiting\": true}}') || echo '{{\"gone\": true}}'"
 
 
@@ -62,15 +67,14 @@ class ActionModule(ActionBase):
             return CONFIRM_SECONDS  # the module will say what is wrong with it
 
     def _confirm(self, result: dict[str, typing.Any], pending: dict[str, typing.Any]) -> None:
-        command = CONFIRM.format(
-            word=CONFIRMED,
-            folder=shlex.quote(pending["folder"]),
-            unit=shlex.quote(pending["unit"]),
-            undo=f"{undo.SCRIPT} {undo.LINK} {undo.UNIT}",
-        )
-        answer = self._ask(command, pending["timeout"] + GRACE_SECONDS)
+        folder = shlex.quote(pending["folder"])
+        confirm = CONFIRM.format(word=CONFIRMED, folder=folder)
+        # an answer that was lost had said so where the agent has tidied up since
+        answer = self._ask(confirm, pending["timeout"] + GRACE_SECONDS, gone_after={"confirmed": True})
         if answer and answer.get("confirmed"):
             result["confirmed"] = True
+            files = f"{folder}/{undo.SCRIPT} {undo.LINK} {undo.UNIT}"
+            self._quietly(TIDY.format(undo=files, unit=shlex.quote(pending["unit"]), folder=folder))
             return
         self._forget(pending["folder"])
         result.update(failed=True, changed=False, confirmed=False, **_told(answer, pending["timeout"]))
@@ -85,21 +89,29 @@ class ActionModule(ActionBase):
 
     def _forget(self, folder: str) -> None:
         """The outcome was told; a failed one is kept for whoever looks at the host."""
-        try:
-            self._low_level_execute_command(
-                f"grep -q '\"rolled_back\": true' {folder}/outcome && rm -rf {folder} {undo.LINK} {undo.UNIT}"
-                f" && rmdir {ROOT} {undo.HOME} 2>/dev/null || true"
-            )
-        except AnsibleConnectionFailure:
-            return
+        self._quietly(
+            f"grep -q '\"rolled_back\": true' {folder}/outcome && rm -rf {folder} {undo.LINK} {undo.UNIT}"
+            f" && rmdir {ROOT} {undo.HOME} 2>/dev/null || true"
+        )
 
-    def _ask(self, command: str, seconds: float) -> dict[str, typing.Any] | None:
-        """The answer over a connection that did not exist before; None where there is none in time."""
-        deadline = time.monotonic() + seconds
+    def _quietly(self, command: str) -> None:
+        """What the agent, or the next run, would do otherwise."""
+        with contextlib.suppress(AnsibleConnectionFailure):
+            self._low_level_execute_command(f"sh -c {shlex.quote(command)}")
+
+    def _ask(
+        self, command: str, seconds: float, gone_after: dict[str, typing.Any] | None = None
+    ) -> dict[str, typing.Any] | None:
+        """The answer over a connection that did not exist before; None where there is none in time. `gone_after` is what it means
+        that nothing is there any more after an attempt without an answer."""
+        deadline, lost = time.monotonic() + seconds, False
         while time.monotonic() < deadline:
             answer = self._ask_once(command)
+            if answer and answer.get("gone") and lost and gone_after:
+                return gone_after
             if answer and not answer.get("waiting"):
                 return answer
+            lost = lost or answer is None
             time.sleep(PAUSE_SECONDS)
         return None
 

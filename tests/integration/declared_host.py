@@ -45,7 +45,7 @@ sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 # port is plugged in; the unit that runs for a moment whenever libvirt's networks change), and what is chosen anew (MAC, uuid).
 PARTS = {
     "links": r"ip -d -o link | sed -E 's/^[0-9]+: //; s/[a-z_]+_timer +[0-9.]+//g; s/,?(NO-CARRIER|LOWER_UP),?//g;"
-    r" s/(promiscuity|allmulti|state|ageing_time|root_port|root_path_cost|designated_port|designated_cost|port_id|port_no) +[^ ]+//g;"
+    r" s/(promiscuity|allmulti|state|ageing_time|fdb_n_learned|root_port|root_path_cost|designated_port|designated_cost|port_id|port_no) +[^ ]+//g;"
     r" s/(designated_root|designated_bridge|bridge_id) [^ ]+//g; s/topology_change(_ack|_detected)? [0-9]//g; s/altname [^ ]+//g;"
     r" s/link-netnsid [0-9]+//; s/(gso|gro|tso)_[a-z0-9_]+ [0-9]+//g; s/ +/ /g' | sort",
     "addresses": r"ip -o address | sed -E 's/^[0-9]+: //; s/ tentative//; s/ +/ /g' | grep -v ' fe80' | sort",

@@ -16,6 +16,7 @@ from .goal import boot_options
 from .model import Desired, Observed, State, Want
 from .options import ABSENT, BOOT, MADE, MARK
 from .result import port_view, view
+from .routing import GATEWAYS
 
 USUAL_MTU = 1500
 
@@ -40,7 +41,8 @@ def _kept(want: Want, observed: Observed, then: State) -> Kept:
     boot = observed.boot
     if boot is None:
         raise TypeError("no boot configuration is kept")
-    options = {**(view(then, want.name, None) or {}), **said(want, observed)}
+    gateways = {name: want.options[name] for name in GATEWAYS if name in want.options}
+    options = {**(view(then, want.name, None, said(want, observed)) or {}), **gateways}
     routers = {hop.via for route in then.routes_over(want.name) for hop in route.hops if hop.onlink and hop.via}
     # in an order that is the same before they are made; a VLAN comes after what it is on
     links = sorted(then.ports(want.name), key=lambda link: (link.parent is not None, link.name))
@@ -52,6 +54,7 @@ def _port(link: Link, want: Want, then: State, boot: Boot) -> Options:
     """A port as it is kept. MTU and MAC address of a link that is made are the kernel's to choose, unless they were said."""
     port = port_view(link, then)
     said_here = next((one for one in want.ports or () if one["name"] == link.name), {})
+    port.update({"cost": said_here["cost"]} if "cost" in said_here else {})  # also where it is the kernel's own
     if link.alias != MARK:
         return {**port, "mtu": link.mtu, "kind": link.kind}
     port.pop("mtu", None)

@@ -144,6 +144,13 @@ def after(desired: Desired, then: State) -> None:
         _refuse_gateways(want, then)
 
 
+def stranded(now: State, then: State) -> None:
+    """What stands on a link that goes would go with it, unseen."""
+    for link in then.links.values():
+        if link.parent in now.links and link.parent not in then.links and link.kind != "veth":
+            raise InputError(f"{link.parent}: {link.name} stands on it, and would go with it; remove that first")
+
+
 def _refuse_gateways(want: Want, then: State) -> None:
     """A router that no address of the bridge reaches is no router (the kernel would refuse the route half-way)."""
     link = then.links[want.name]

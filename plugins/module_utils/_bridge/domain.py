@@ -42,5 +42,7 @@ def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
 def restore(done: Plan) -> Desired:
     """To want what was there before this plan, of the links that it changed."""
     links = {step.subject for step in done.steps if step.rank < FILE}
+    for step in done.steps:  # the daemon may act on what its files say now
+        links.update(step.arguments["links"] if step.verb == "tell" else ())
     paths = {step.subject for step in done.steps if step.verb == "file"}
     return Desired((), back=Back(done.before, frozenset(links), frozenset(paths)))

@@ -13,7 +13,7 @@ import hashlib
 
 from .._core.errors import InputError
 from .._core.table import Options
-from .._kernel.values import Link
+from .._kernel.values import Attributes, Link
 from .._persist.model import Boot
 from .model import Desired, Observed, State, Want
 from .options import (
@@ -25,6 +25,7 @@ from .options import (
     PORT_FLAGS,
     PVID,
     UNTAGGED,
+    VXLAN_LINK,
     flags_of,
     to_kernel,
 )
@@ -128,7 +129,7 @@ def _port(want: Want, port: Options, state: State) -> State:
         port_kind="bridge",
         mtu=port.get("mtu", link.mtu),
         mac=port.get("mac_address", link.mac),
-        data={**link.data, **to_kernel(MADE.get(port.get("type", ""), ()), port)},
+        data={**link.data, **to_kernel(MADE.get(port.get("type", ""), ()), port), **_lower(port)},
         port={**({} if joining else link.port), **to_kernel(PORT_FLAGS, port)},
         vlans=vlans,
     )
@@ -141,6 +142,11 @@ def _port(want: Want, port: Options, state: State) -> State:
     return state
 
 
+def _lower(port: Options) -> Attributes:
+    """What a vxlan sends over: an option of its kind, other than a VLAN's parent."""
+    return {VXLAN_LINK: port["parent"]} if port.get("type") == "vxlan" and port.get("parent") else {}
+
+
 def _made(port: Options, state: State) -> Link | None:
     kind = port.get("type", "existing")
     if kind not in MADE:
@@ -150,7 +156,7 @@ def _made(port: Options, state: State) -> Link | None:
         return Link(port["name"], kind=kind, mtu=0, up=True, parent=port["peer"], alias=MARK)
     if parent and parent not in state.links:
         raise InputError(f"port {port['name']}: parent: there is no link {parent}")
-    return Link(port["name"], kind=kind, mtu=0, up=True, parent=parent, alias=MARK)
+    return Link(port["name"], kind=kind, mtu=0, up=True, parent=parent if kind == "vlan" else None, alias=MARK)
 
 
 def default_vlans(bridge: Link) -> dict[int, int]:

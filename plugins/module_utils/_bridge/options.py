@@ -234,6 +234,7 @@ MADE: dict[str, tuple[Row, ...]] = {
     ),
     "veth": (),
 }  # fmt: skip
+VXLAN_LINK = "IFLA_VXLAN_LINK"
 TYPES = ("existing", *MADE)
 
 _MADE_OPTIONS = {row.name: dataclasses.replace(row, kind=_U32 if row.name == "id" else row.kind)
@@ -297,7 +298,7 @@ TOPOLOGY_CHANGE = "IFLA_BR_TOPOLOGY_CHANGE"
 ATTRIBUTES = frozenset(
     _attributes((*BRIDGE, *PORT_FLAGS)).union(
         *(_attributes(rows) for rows in MADE.values()),
-        (TOPOLOGY_CHANGE,),
+        (TOPOLOGY_CHANGE, VXLAN_LINK),
         (f"IFLA_BR_NF_CALL_{name}TABLES" for name in ("IP", "IP6", "ARP")),
     )
 )

@@ -53,12 +53,12 @@ def plan(desired: Desired, observed: Observed) -> Plan:
         return _back(desired.back, now)
     checks.before(desired, observed)
     then = goal(desired, observed)
+    checks.stranded(now, then)
     then = boot.kept(desired, observed, then)
     items = []
     for want in desired.wants:
-        before, after = view(now, want.name, observed.boot), view(then, want.name, observed.boot)
-        if after is not None and observed.boot:
-            after = {**after, **boot.said(want, observed)}
+        before = view(now, want.name, observed.boot)
+        after = view(then, want.name, observed.boot, boot.said(want, observed))
         item = Item(want.name, before, after, facts={"guests": observed.guests_on(want.name)})
         items.append(item)
     steps = difference(now, then)

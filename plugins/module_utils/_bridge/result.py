@@ -20,10 +20,11 @@ from .options import (
     MAIN_TABLE,
     MARK,
     PORT_FLAGS,
+    VXLAN_LINK,
     from_kernel,
     vlans_of,
 )
-from .routing import is_gateway, is_set
+from .routing import is_gateway, is_leased, is_set
 
 
 def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
@@ -51,8 +52,9 @@ def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
     return {"changed": plan.changed, "bridges": bridges, "backups": backups, "diff": diff}
 
 
-def view(state: State, name: str, boot: Boot | None) -> Options | None:
-    """A bridge in the options' own words; None where there is none. Fed back, it changes nothing."""
+def view(state: State, name: str, boot: Boot | None, kept: Options | None = None) -> Options | None:
+    """A bridge in the options' own words; None where there is none. Fed back, it changes nothing. `kept` are the options that
+    only the boot configuration will hold."""
     link = state.links.get(name)
     if link is None or link.kind != "bridge":
         return None
@@ -65,12 +67,18 @@ def view(state: State, name: str, boot: Boot | None) -> Options | None:
     ]
     found: Options = {"up": link.up, "mtu": link.mtu, "mac_address": link.mac, **options, "ports": ports}
     found["addresses"] = sorted(one.cidr for one in link.addresses if one.permanent and not one.link_local)
-    mine = [route for route in state.routes_over(name) if is_set(route)]
+    kept = {**(boot.options.get(name, {}) if boot else {}), **(kept or {})}
+    leased = kept.get("dhcp4")
+    mine = [route for route in state.routes_over(name) if is_set(route) and not (leased and is_leased(route))]
     for route in mine:
-        if is_gateway(route) and route.hops[0].via:
+        if _is_router(route):
             found["gateway6" if route.version == 6 else "gateway4"] = route.hops[0].via
-    found["routes"] = [_route(route) for route in mine if not is_gateway(route) and len(route.hops) == 1]
-    return {**found, **(boot.options.get(name, {}) if boot else {})}
+    found["routes"] = [_route(route) for route in mine if not _is_router(route) and len(route.hops) == 1]
+    return {**found, **kept}
+
+
+def _is_router(route: Route) -> bool:
+    return is_gateway(route) and bool(route.hops[0].via)
 
 
 def port_view(link: Link, state: State) -> Options:
@@ -85,6 +93,8 @@ def port_view(link: Link, state: State) -> Options:
         port.update(type=link.kind, **from_kernel(MADE[link.kind], link.data, all_=False))
         if link.kind == "vlan":
             port["parent"] = link.parent
+        if link.kind == "vxlan" and link.data.get(VXLAN_LINK):
+            port["parent"] = link.data[VXLAN_LINK]
         if link.kind == "bond":
             port["ports"] = sorted(one.name for one in state.ports(link.name))
         if link.kind == "veth" and link.parent:

@@ -101,16 +101,16 @@ def _rerouted(route: Route, source: str, target: str) -> Route | None:
 
 
 def as_kept(state: State, link: str) -> State:
-    """Its routes as they will be after a boot: `onlink` only where no address reaches the router."""
+    """Its routes as they will be after a boot: `onlink` where no address reaches the router, and only there. An address is kept
+    without its peer, which reached the router until now."""
     nets = [ipaddress.ip_network(one.prefix) for one in state.links[link].addresses]
 
     def plain(route: Route) -> Route:
         if not (route.over(link) and is_set(route) and len(route.hops) == 1):
             return route
-        via = route.hops[0].via
-        reached = via is None or any(ipaddress.ip_address(via) in net for net in nets)
-        hop = dataclasses.replace(route.hops[0], onlink=route.hops[0].onlink and not reached)
-        return dataclasses.replace(route, hops=(hop,))
+        router = ipaddress.ip_address(route.hops[0].via or "fe80::")
+        reached = router.is_link_local or any(router in net for net in nets)
+        return dataclasses.replace(route, hops=(dataclasses.replace(route.hops[0], onlink=not reached),))
 
     return dataclasses.replace(state, routes=routes_changed(state, plain))
 
@@ -194,6 +194,11 @@ def key(route: Route) -> tuple[typing.Any, ...]:
 def is_set(route: Route) -> bool:
     """Whether somebody set it for good; what a daemon makes comes and goes."""
     return route.protocol in SET and not route.expires
+
+
+def is_leased(route: Route) -> bool:
+    """Whether a default route may be that of a lease: Debian's dhclient-script names no protocol."""
+    return route.version == 4 and route.protocol == RTPROT_BOOT and is_gateway(route)
 
 
 def is_default(route: Route) -> bool:

@@ -39,7 +39,7 @@ Conflicts=shutdown.target
 ConditionPathExistsGlob={HOME}/*/*/{SCRIPT}
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'for one in {HOME}/*/*/{SCRIPT}; do sh "$one"; done; rm -f {UNIT} {LINK}'
+ExecStart=/bin/sh -c 'for one in {HOME}/*/*/{SCRIPT}; do sh "$one"; done; ls {HOME}/*/*/{SCRIPT} > /dev/null 2>&1 || rm -f {UNIT} {LINK}'
 """
 
 
@@ -48,17 +48,19 @@ def script(folder: str, before: Before) -> str:
     lines = [
         "# Written by virtnet.kvm: the boot configuration as it was.",
         f"cd {shlex.quote(folder)} || exit 1",
-        "grep -qs confirmed verdict && exit",
+        f"grep -qs confirmed verdict && {{ rm -f {SCRIPT}; exit; }}",
     ]
     for number, (path, content) in enumerate(before.items()):
         target = shlex.quote(path)
         if content is None:
-            lines.append(f"rm -f {target}")
+            lines.append(f"rm -f {target} || failed=1")
         else:
-            draft = shlex.quote(f"{path}.virtnet-new")
-            lines.append(f"cp {number} {draft} && chmod {content[1]:o} {draft} && mv {draft} {target}")
+            draft, folder_ = shlex.quote(f"{path}.virtnet-new"), shlex.quote(str(pathlib.PurePath(path).parent))
+            put = f"cp {number} {draft} && chmod {content[1]:o} {draft} && mv {draft} {target}"
+            lines.append(f"{{ mkdir -p {folder_} && {put}; }} || failed=1")
     if any(path.startswith("/etc/netplan/") for path in before):
         lines.append("netplan generate")  # it has run already, at the start of systemd
+    lines.append('[ -z "$failed" ] || exit 1')  # and once more at the next boot
     told = "[ -e timeout ] && echo rollback > verdict && echo '{\"rolled_back\": true}' > outcome"
     return "\n".join([*lines, f"rm -f {SCRIPT}", told, "sync", ""])
 

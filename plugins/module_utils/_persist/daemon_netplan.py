@@ -13,18 +13,18 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from .._core import command
-from . import daemon_networkd, daemon_networkmanager, netplan
+from . import daemon_networkd, daemon_networkmanager, definitions, netplan
 
 
 def runs() -> bool:
     """Where it is installed and has something to say."""
     behind = daemon_networkd.runs() or daemon_networkmanager.runs()
-    return behind and command.is_there("netplan") and any(path.suffix == netplan.SUFFIX for path in paths())
+    return behind and command.is_there("netplan") and any(path.suffix == definitions.SUFFIX for path in paths())
 
 
 def paths() -> Iterable[pathlib.Path]:
     """The files that may be changed."""
-    return list(pathlib.Path(netplan.FOLDER).glob("*"))
+    return list(pathlib.Path(definitions.FOLDER).glob("*"))
 
 
 def charge(link: str) -> str | None:

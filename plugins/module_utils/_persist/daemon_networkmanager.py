@@ -84,6 +84,9 @@ def held() -> Iterator[None]:
     """Stopped, which changes no link, for as long as they are changed: else it makes anew what is taken away. A unit that
     conflicts with it does so, and starts it again when this process is gone, however that came about."""
     unit = _HOLD.format(os.getpid())
+    if command.is_active(unit):  # netplan's and its own
+        yield
+        return
     command.run(
         "systemd-run", "--quiet", "--collect", f"--unit={unit}", "--service-type=exec",
         f"--property=Conflicts={UNIT}.service", f"--property=After={UNIT}.service",
@@ -96,7 +99,8 @@ def held() -> Iterator[None]:
         yield
     finally:
         now = _noted()
-        command.run("systemctl", "stop", unit)
+        with contextlib.suppress(SystemFailure):  # whoever started it meanwhile has ended this
+            command.run("systemctl", "stop", unit)
         command.run("systemctl", "start", UNIT)
         _come_to_rest()
         for link, profile in now.items():

@@ -56,7 +56,7 @@ _MADE_WORDS = {
 
 def owns(path: str) -> bool:
     """Whether a file is of this backend."""
-    return path.startswith(MAIN)
+    return path.startswith(MAIN) or (path.startswith("/etc/network/") and path.endswith(BACKUP))
 
 
 def path_of(bridge: str) -> str:

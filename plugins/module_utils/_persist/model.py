@@ -51,6 +51,27 @@ class Kept:
     onlink: frozenset[str] = frozenset()
 
 
+def default_vlan_lost(kept: Kept) -> str | None:
+    """What to say where a daemon that only adds VLANs would leave the default one at a boot, though it is not wanted."""
+    vlan = kept.options.get("vlan", {})
+    default = vlan.get("default_pvid", 1)
+    if not vlan.get("filtering") or not default:
+        return None
+    said = [
+        ("vlan.self", vlan.get("self")),
+        *((f"port {port['name']}: vlans", port.get("vlans")) for port in kept.ports),
+    ]
+    for what, vlans in said:
+        if vlans is not None and not _has_vlan(vlans, default):
+            return f"{what}: without VLAN {default}, which each port has from the start; say vlan.default_pvid: 0"
+    return None
+
+
+def _has_vlan(vlans: Options, vid: int) -> bool:
+    spans = [str(span).partition("-") for span in (*vlans.get("tagged", ()), *vlans.get("untagged", ()))]
+    return vlans.get("pvid") == vid or any(int(low) <= vid <= int(high or low) for low, _dash, high in spans)
+
+
 def mark(bridge: str) -> str:
     """The first line of a file that is ours; all backends take # for a comment."""
     return f"# Made by virtnet.kvm for bridge {bridge}; changes are overwritten."

@@ -9,19 +9,18 @@ ours leaves its file, which is kept beside as it was.
 
 from __future__ import annotations
 
-import functools
 import typing
 from collections.abc import Iterable, Mapping
 
 from .._core import yaml
 from .._core.errors import InputError
 from .._core.table import Options
+from .definitions import FOLDER, MADE, SUFFIX, TYPES, Definition, contents, defined, is_read, is_whole, physical
+from .definitions import owns as owns
 from .model import BACKUP, File, Files, Kept, mark, owner
 from .networkmanager import uuid_of
 
-FOLDER = "/etc/netplan"
 PREFIX = "90-virtnet-"
-SUFFIX = ".yaml"
 SECRET = 0o600  # it complains of a file that others may read
 _WITHOUT = "# virtnet.kvm has taken links out of this file; as it was: "
 
@@ -32,8 +31,6 @@ UNKEPT = frozenset({
     "ports.neigh_suppress", "ports.fastleave", "ports.vlan_tunnel", "ports.mcast_router", "ports.protocol",
 })  # fmt: skip
 
-_MADE = ("bridges", "bonds", "vlans", "tunnels", "dummy-devices", "virtual-ethernets")
-_TYPES = ("ethernets", "wifis", "modems", "nm-devices", "vrfs", *_MADE)
 _SECTIONS = {
     "vlan": "vlans", "bond": "bonds", "vxlan": "tunnels", "dummy": "dummy-devices", "veth": "virtual-ethernets",
 }  # fmt: skip
@@ -47,13 +44,6 @@ _BOND = {
 _VXLAN = {"id": "id", "parent": "link", "local": "local", "remote": "remote", "dstport": "port", "ttl": "ttl"}
 _PORT_WORDS = (("cost", "path-cost"), ("priority", "port-priority"))
 _DEFAULT4, _DEFAULT6 = "0.0.0.0/0", "::/0"
-
-Definition = dict[str, typing.Any]
-
-
-def owns(path: str) -> bool:
-    """Whether a file is of this backend."""
-    return path.startswith(f"{FOLDER}/")
 
 
 def path_of(bridge: str) -> str:
@@ -72,7 +62,7 @@ def by_networkmanager(files: Mapping[str, File], in_charge: Mapping[str, str]) -
     charges = [path for path in in_charge.values() if "/netplan-" in path or "/10-netplan-" in path]
     if charges:
         return any(path.startswith("/run/NetworkManager/") for path in charges)
-    told = [_network(file.text).get("renderer") for path, file in sorted(files.items()) if _is_read(path)]
+    told = [contents(file.text).get("renderer") for path, file in sorted(files.items()) if is_read(path)]
     return [one for one in told if one][-1:] == ["NetworkManager"]
 
 
@@ -81,10 +71,11 @@ def render(kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) 
     for_nm = by_networkmanager(files, in_charge)
     network: dict[str, typing.Any] = {"version": 2}
     for section, name, definition in _definitions(kept, for_nm):
-        network.setdefault(section, {})[name] = definition
+        of_nic = physical(files, name) if section == "ethernets" and definition else {}
+        network.setdefault(section, {})[name] = {**of_nic, **definition}
     if not for_nm:
         _refuse_lost_vlans(
-            kept.name, [network, *(_network(file.text) for path, file in files.items() if _is_read(path))]
+            kept.name, [network, *(contents(file.text) for path, file in files.items() if is_read(path))]
         )
     text = f"{mark(kept.name)}\n{yaml.dump({'network': network})}"
     return {path_of(kept.name): File(text, SECRET)}
@@ -215,7 +206,11 @@ def refused(kept: Kept) -> str | None:
     for name, value in {**kept.options.get("stp", {}), "ageing_time": kept.options.get("ageing_time", 0)}.items():
         if value != int(value):
             return f"{'' if name == 'ageing_time' else 'stp.'}{name}: {value}: it keeps whole seconds"
+    if kept.options.get("stp", {}).get("priority") == 0:
+        return "stp.priority: 0: it takes that for nothing said; 4096 is the next"
     for port in kept.ports:
+        if port.get("priority") == 0:
+            return f"port {port['name']}: priority: 0: it takes that for nothing said; 1 is the next"
         if port.get("kind") not in (None, "", "veth"):
             return f"port {port['name']}: it is a {port['kind']} that another definition makes; describe it with its `type`"
     return None
@@ -224,59 +219,27 @@ def refused(kept: Kept) -> str | None:
 # Reading
 
 
-def _is_read(path: str) -> bool:
-    return owns(path) and path.endswith(SUFFIX)
-
-
-@functools.lru_cache(maxsize=1024)
-def _network(text: str) -> Definition:
-    """What a file says. Every bridge's files are looked at for each other one's, so it is read once; not to be changed."""
-    try:
-        told = (yaml.load(text) or {}).get("network") or {}
-    except (ValueError, AttributeError):
-        return {}
-    return told if _is_whole(told) else {}
-
-
-def _is_whole(network: typing.Any) -> bool:
-    """Mappings all the way down to each link's definition."""
-    sections = [network.get(section) or {} for section in _TYPES] if isinstance(network, dict) else [None]
-    definitions = [told or {} for one in sections if isinstance(one, dict) for told in one.values()]
-    matches = [told.get("match") or {} for told in definitions if isinstance(told, dict)]
-    return all(isinstance(one, dict) for one in (*sections, *definitions, *matches))
-
-
-def _defined(network: Definition) -> Iterable[tuple[str, str, str, Definition]]:
-    """(section, id, link, definition) of each link that is defined."""
-    for section in _TYPES:
-        for name, definition in (network.get(section) or {}).items():
-            told = definition or {}
-            match = (told.get("match") or {}).get("name")
-            link = told.get("set-name") or (match if match and not set("*?[") & set(match) else None) or name
-            yield section, str(name), str(link), told
-
-
 def links(path: str, text: str) -> list[str]:
     """The links that a file is for; a VLAN's parent, of which nothing is said, is not."""
     del path
-    return sorted({link for section, _id, link, told in _defined(_network(text)) if told or section != "ethernets"})
+    return sorted({link for section, _id, link, told in defined(contents(text)) if told or section != "ethernets"})
 
 
 def devices(path: str, text: str) -> list[str]:
     """The links that a file makes."""
     del path
-    return sorted({link for section, _id, link, _told in _defined(_network(text)) if section in _MADE})
+    return sorted({link for section, _id, link, _told in defined(contents(text)) if section in MADE})
 
 
 def broken(path: str, text: str) -> str | None:
     """What is wrong with a file, in a few words."""
-    if not _is_read(path):
+    if not is_read(path):
         return None
     try:
         told = yaml.load(text)
     except ValueError as error:
         return str(error)
-    if told is None or (isinstance(told, dict) and _is_whole(told.get("network") or {})):
+    if told is None or (isinstance(told, dict) and is_whole(told.get("network") or {})):
         return None
     return "it is no mapping of links to what they are"
 
@@ -286,8 +249,8 @@ def options(files: Mapping[str, File], link: str, charge: str) -> Options:
     del charge
     found: Options = {}
     dns: dict[str, list[str]] = {}
-    for path in sorted(path for path in files if _is_read(path)):
-        for _section, _id, name, told in _defined(_network(files[path].text)):
+    for path in sorted(path for path in files if is_read(path)):
+        for _section, _id, name, told in defined(contents(files[path].text)):
             if name == link:
                 words = (("dhcp4", "dhcp4"), ("dhcp6", "dhcp6"), ("accept-ra", "accept_ra"))
                 found.update({option: bool(told[word]) for word, option in words if word in told})
@@ -300,7 +263,7 @@ def options(files: Mapping[str, File], link: str, charge: str) -> Options:
 def sizes(files: Mapping[str, File], link: str) -> Options:
     """MTU and MAC address that our files of a link that we make say."""
     for path, file in files.items():
-        for _section, _id, name, told in _defined(_network(file.text)) if _is_read(path) and owner(file.text) else ():
+        for _section, _id, name, told in defined(contents(file.text)) if is_read(path) and owner(file.text) else ():
             if name == link:
                 words = (("mtu", "mtu"), ("macaddress", "mac_address"))
                 return {option: told[word] for word, option in words if word in told}
@@ -314,7 +277,7 @@ def yielding(files: Files, taken: set[str]) -> Files:
     """A file of somebody else's that defines a link of ours is kept beside, and goes on without it; once the link is
     nobody's, what was taken out is back."""
     result = dict(files)
-    for path in [path for path in files if _is_read(path) and not owner(files[path].text)]:
+    for path in [path for path in files if is_read(path) and not owner(files[path].text)]:
         file, backup = result[path], result.get(path + BACKUP)
         whole = _whole(file.text, backup.text) if backup else file.text
         text = _without(path, whole, taken)
@@ -328,9 +291,9 @@ def yielding(files: Files, taken: set[str]) -> Files:
 
 def _whole(text: str, backup: str) -> str:
     """The file with what was taken out; as it was, to the letter, where nobody has changed it since."""
-    now, before = dict(_network(text)), _network(backup)
-    there = {(section, name) for section, name, _link, _told in _defined(now)}
-    gone = [(section, name, told) for section, name, _link, told in _defined(before) if (section, name) not in there]
+    now, before = dict(contents(text)), contents(backup)
+    there = {(section, name) for section, name, _link, _told in defined(now)}
+    gone = [(section, name, told) for section, name, _link, told in defined(before) if (section, name) not in there]
     for section, name, told in gone:
         now[section] = {**(now.get(section) or {}), name: told}
     same = now == before
@@ -338,8 +301,8 @@ def _whole(text: str, backup: str) -> str:
 
 
 def _without(path: str, text: str, taken: set[str]) -> str:
-    network = {word: dict(told) if word in _TYPES and told else told for word, told in _network(text).items()}
-    out = [(section, name) for section, name, link, _told in _defined(network) if link in taken]
+    network = {word: dict(told) if word in TYPES and told else told for word, told in contents(text).items()}
+    out = [(section, name) for section, name, link, _told in defined(network) if link in taken]
     if not out:
         return text
     for section, name in out:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from .._core.table import Options
 from . import ini
 from .ini import Lines, values
-from .model import BACKUP, File, Files, Kept, mark, owner
+from .model import BACKUP, File, Files, Kept, default_vlan_lost, mark, owner
 
 FOLDER = "/etc/systemd/network"
 PREFIX = "05-virtnet-"  # networkd takes the first file that matches, in the order of their names
@@ -57,8 +57,9 @@ def render(kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) 
 
 def refused(kept: Kept) -> str | None:
     """What of this bridge can't be kept, in the option's words."""
-    del kept
-    return None
+    if kept.options.get("stp", {}).get("priority") == 0:
+        return "stp.priority: 0: it takes that for nothing said; 4096 is the next"
+    return default_vlan_lost(kept)
 
 
 def yielding(files: Files, taken: set[str]) -> Files:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from .._core.table import Options
 from . import ini
 from .ini import Lines
-from .model import BACKUP, File, Files, Kept, mark, owner
+from .model import BACKUP, File, Files, Kept, default_vlan_lost, mark, owner
 
 HOME = "/etc/NetworkManager"
 FOLDER = f"{HOME}/system-connections"
@@ -49,7 +49,7 @@ _BRIDGE_KEYS = (
     ("multicast", "query_response_interval", "multicast-query-response-interval", 100),
     ("multicast", "startup_query_interval", "multicast-startup-query-interval", 100),
 )  # fmt: skip
-_WHOLE_SECONDS = {"forward_delay": 1, "hello_time": 1, "max_age": 6, "ageing_time": 0}
+_WHOLE_SECONDS = {"forward_delay": 2, "hello_time": 1, "max_age": 6, "ageing_time": 0}
 _ROUTERS = ("disabled", "auto", "enabled")
 _PROTOCOLS = {"802.1q": "802.1Q", "802.1ad": "802.1ad"}
 _BOND = ("mode", "miimon", "updelay", "downdelay", "xmit_hash_policy", "lacp_rate")
@@ -183,28 +183,46 @@ def _split(span: str, pvid: int | None) -> Iterable[str]:
 
 
 def _four(kept: Kept) -> list[tuple[str, typing.Any]]:
-    addresses = [one for one in kept.options.get("addresses", ()) if ":" not in one]
-    method = "auto" if kept.options.get("dhcp4") else "manual" if addresses else "disabled"
-    lines: list[tuple[str, typing.Any]] = [("method", method)]
-    lines += [(f"address{number}", one) for number, one in enumerate(addresses, 1)]
-    if kept.options.get("gateway4"):
+    lines: list[tuple[str, typing.Any]] = [("method", _method(kept.options, 4)), *_addresses(kept.options, 4)]
+    if kept.options.get("gateway4") and _addresses(kept.options, 4):
         lines.append(("gateway", kept.options["gateway4"]))
     return [*lines, *_routes(kept, 4), ("route-metric", 0), *_dns(kept, 4)]
 
 
 def _six(kept: Kept) -> list[tuple[str, typing.Any]]:
-    options = kept.options
-    addresses = [one for one in options.get("addresses", ()) if ":" in one]
-    automatic = "auto" if options.get("accept_ra") else "dhcp" if options.get("dhcp6") else ""
-    lines: list[tuple[str, typing.Any]] = [("method", automatic or ("manual" if addresses else "link-local"))]
-    lines += [(f"address{number}", one) for number, one in enumerate(addresses, 1)]
+    lines: list[tuple[str, typing.Any]] = [("method", _method(kept.options, 6)), *_addresses(kept.options, 6)]
     return [*lines, *_routes(kept, 6), ("route-metric", 256), ("addr-gen-mode", "eui64"), *_dns(kept, 6)]
 
 
+def _of_version(addresses: Iterable[str], version: int) -> list[str]:
+    return [one for one in addresses if (":" in one) == (version == 6)]
+
+
+def _addresses(options: Options, version: int) -> list[tuple[str, typing.Any]]:
+    found = _of_version(options.get("addresses", ()), version)
+    return [(f"address{number}", one) for number, one in enumerate(found, 1)]
+
+
+def _method(options: Options, version: int) -> str:
+    """Where addresses come from."""
+    by_hand = bool(_addresses(options, version))
+    if version == 4:
+        return "auto" if options.get("dhcp4") else "manual" if by_hand else "disabled"
+    automatic = "auto" if options.get("accept_ra") else "dhcp" if options.get("dhcp6") else ""
+    return automatic or ("manual" if by_hand else "link-local")
+
+
+def _has_dns(options: Options, version: int) -> bool:
+    """Whether DNS can be said beside the addresses of this version: else the whole profile is refused when it is read."""
+    return _method(options, version) not in ("disabled", "link-local")
+
+
 def _routes(kept: Kept, version: int) -> list[tuple[str, typing.Any]]:
+    """A router among them where the key `gateway`, which needs an address beside it, can't say it with its metric."""
     routes = [one for one in kept.options.get("routes", ()) if (":" in one["to"]) == (version == 6)]
-    if version == 6 and kept.options.get("gateway6"):
-        routes.insert(0, {"to": "::/0", "via": kept.options["gateway6"]})
+    anywhere, router = ("::/0", "gateway6") if version == 6 else ("0.0.0.0/0", "gateway4")
+    if kept.options.get(router) and not (version == 4 and _addresses(kept.options, 4)):
+        routes.insert(0, {"to": anywhere, "via": kept.options[router]})
     lines: list[tuple[str, typing.Any]] = []
     for number, route in enumerate(routes, 1):
         metric = route.get("metric", _METRIC6 if version == 6 else 0)
@@ -217,13 +235,13 @@ def _routes(kept: Kept, version: int) -> list[tuple[str, typing.Any]]:
 
 def _dns(kept: Kept, version: int) -> list[tuple[str, typing.Any]]:
     dns = kept.options.get("dns", {})
-    servers = [one for one in dns.get("servers", ()) if (":" in one) == (version == 6)]
+    servers = _of_version(dns.get("servers", ()), version)
     lines: list[tuple[str, typing.Any]] = [("dns", "".join(f"{one};" for one in servers))] if servers else []
-    return (
-        [*lines, ("dns-search", "".join(f"{one};" for one in dns["search"]))]
-        if version == 4 and dns.get("search")
-        else lines
+    where = 4 if _has_dns(kept.options, 4) else 6
+    lines += (
+        [("dns-search", "".join(f"{one};" for one in dns["search"]))] if dns.get("search") and version == where else []
     )
+    return lines
 
 
 def refused(kept: Kept) -> str | None:
@@ -236,6 +254,24 @@ def refused(kept: Kept) -> str | None:
         if value != int(value) or value < least:
             group = "" if name == "ageing_time" else "stp."
             return f"{group}{name}: {value}: it keeps whole seconds from {least} on"
+    most = kept.options.get("multicast", {}).get("hash_max", 1)
+    if most & (most - 1):
+        return f"multicast.hash_max: {most}: it keeps powers of two"
+    return _refused_dns(kept.options) or _refused_ports(kept) or default_vlan_lost(kept)
+
+
+def _refused_dns(options: Options) -> str | None:
+    dns = options.get("dns", {})
+    for version in (4, 6):
+        for server in _of_version(dns.get("servers", ()), version):
+            if not _has_dns(options, version):
+                return f"dns.servers: {server}: it keeps a server only where the bridge has an IPv{version} address, or asks for one"
+    if dns.get("search") and not (_has_dns(options, 4) or _has_dns(options, 6)):
+        return "dns.search: it keeps it only where the bridge has an address, or asks for one"
+    return None
+
+
+def _refused_ports(kept: Kept) -> str | None:
     for port in kept.ports:
         if port.get("kind") not in (None, "", "veth"):
             return (
