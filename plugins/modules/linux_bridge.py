@@ -54,7 +54,7 @@ EXAMPLES = r"""
 - name: A trunk, and a port in one VLAN
   virtnet.kvm.linux_bridge:
     name: br0
-    vlan: {filtering: true}
+    vlan: {filtering: true, default_pvid: 0}
     ports:
       - name: eno1
         vlans: {tagged: [10, 20-29]}

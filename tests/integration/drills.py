@@ -155,7 +155,7 @@ def _family(pid: int) -> list[int]:
 
 def _wrong_vlan(host: BridgeHost, options: dict) -> None:
     ports = [{"name": host.machine.NIC, "vlans": {"tagged": [99]}}]
-    locked_out(host, {**options, "ports": ports, "vlan": {"filtering": True}})
+    locked_out(host, {**options, "ports": ports, "vlan": {"filtering": True, "default_pvid": 0}})
 
 
 EVERY: dict[str, Callable[[BridgeHost, dict], object]] = {

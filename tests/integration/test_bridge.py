@@ -123,12 +123,13 @@ def test_mac_up_and_down(bridges: BridgeHost) -> None:
 def test_made_ports_go_with_their_place(bridges: BridgeHost) -> None:
     ports = [
         {"name": "v0", "type": "veth", "peer": "v1", "isolated": True},
-        {"name": "vx0", "type": "vxlan", "id": 42, "remote": "192.0.2.99", "dstport": 4789},
+        {"name": "vx0", "type": "vxlan", "id": 42, "remote": "192.0.2.99", "dstport": 4789, "parent": "p0"},
     ]
+    bridges.veth("p0")
     bridges.settled(name="br0", ports=ports)
     assert bridges.ports("br0") == {"v0", "vx0"}
     made = bridges.link("vx0")["linkinfo"]["info_data"]
-    assert (made["id"], made["remote"], made["port"]) == (42, "192.0.2.99", 4789)
+    assert (made["id"], made["remote"], made["port"], made["link"]) == (42, "192.0.2.99", 4789, "p0")
     bridges.settled(name="br0", ports=ports[:1])
     assert "vx0" not in bridges.links()
     bridges.settled(name="br0", state="absent")

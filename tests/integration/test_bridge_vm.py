@@ -164,7 +164,7 @@ def test_wrong_vlan_locks_nobody_out(vm: BridgeHost) -> None:
   gather_facts: false
   tasks:
     - virtnet.kvm.linux_bridge:
-        {name: br0, ports: [{name: nic0, vlans: {tagged: [99]}}], vlan: {filtering: true}, inherit: true, confirm_timeout: 15}
+        {name: br0, ports: [{name: nic0, vlans: {tagged: [99]}}], vlan: {filtering: true, default_pvid: 0}, inherit: true, confirm_timeout: 15}
 """
     path = vm.lab.folder / "wrong.yml"
     path.write_text(play)

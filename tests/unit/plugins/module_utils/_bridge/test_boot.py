@@ -9,6 +9,8 @@ import dataclasses
 
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.boot import kept, said
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.model import Observed
+from ansible_collections.virtnet.kvm.plugins.module_utils._kernel.values import Address, Hop
 from ansible_collections.virtnet.kvm.plugins.module_utils._persist import ifupdown
 from ansible_collections.virtnet.kvm.plugins.module_utils._persist.networkd import PREFIX
 
@@ -55,6 +57,36 @@ def test_kept_twice_is_kept_once_and_absent_brings_all_back() -> None:
     assert kept(desired, again, goal(desired, again)).files == then.files
     gone = wanted(name="br0", state="absent")
     assert kept(gone, again, goal(gone, again)).files == boot().files
+
+
+def rerouted(there: Observed, **first: object) -> Observed:
+    """With another default route."""
+    routes = (dataclasses.replace(there.state.routes[0], **first), *there.state.routes[1:])
+    return dataclasses.replace(there, state=dataclasses.replace(there.state, routes=routes))
+
+
+def test_a_router_that_only_a_peer_address_reaches_is_reached_after_a_boot() -> None:
+    there = observed(boot=boot())
+    nic = dataclasses.replace(there.state.links["eno1"], addresses=(Address("203.0.113.9/32", peer="172.31.1.1"),))
+    there = dataclasses.replace(there, state=dataclasses.replace(there.state, links={**there.state.links, "eno1": nic}))
+    there = rerouted(there, hops=(Hop("eno1", "172.31.1.1"),))
+    desired = wanted(name="br0", ports=["eno1"], inherit=True)
+    text = kept(desired, there, goal(desired, there)).files[f"{FOLDER}{PREFIX}br0.network"].text
+    assert "[Route]\nGateway=172.31.1.1\nGatewayOnLink=true" in text
+
+
+def test_the_default_route_of_a_lease_is_not_kept() -> None:
+    """dhclient's has no protocol of its own; one that is said is kept all the same."""
+    there = rerouted(observed(boot=boot()), protocol=3)
+    for more, count in (({}, 0), ({"gateway4": "192.0.2.1"}, 1)):
+        desired = wanted(name="br0", ports=["eno1"], inherit=True, **more)
+        text = kept(desired, there, goal(desired, there)).files[f"{FOLDER}{PREFIX}br0.network"].text
+        assert "DHCP=ipv4" in text and text.count("Gateway=192.0.2.1") == count
+
+
+def test_a_cost_that_is_said_is_kept_also_where_the_kernel_has_the_same() -> None:
+    found = files(name="br0", ports=[{"name": "eno2", "cost": 100}])
+    assert "Cost=100" in found[f"{PREFIX}eno2.network"]
 
 
 def test_mtu_and_mac_of_made_links_only_where_said() -> None:

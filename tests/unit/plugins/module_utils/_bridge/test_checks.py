@@ -29,6 +29,7 @@ CASES = {
     "no bonding": ({"name": "br0", "ports": [{"name": "b", "type": "bond", "ports": ["eno2"]}]}, "can't make a bond"),
     "address": ({"name": "br0", "addresses": ["192.0.2.10/24"]}, "eno1 already"),
     "gateway": ({"name": "br0", "addresses": ["10.0.0.1/24"], "gateway4": "10.0.1.1"}, "10.0.0.1/24"),
+    "what stands on it": ({"name": "br8", "state": "absent"}, "br8.10 stands on it"),
     "daemon": ({"name": "br0", "accept_ra": True}, "persist: none"),
 }  # fmt: skip
 
@@ -39,7 +40,8 @@ def test_refused(what: str) -> None:
     incapable = {"vlan filtering": "built without", "bond": "no"} if what in ("no filtering", "no bonding") else {}
     more = {"wireless": frozenset({"wlan0"}), "incapable": incapable}
     with pytest.raises(InputError, match=words):
-        plan(wanted(**params), observed(state(wlan0=Link("wlan0", 20)), **more))
+        above = {"br8": Link("br8", 21, "bridge"), "br8.10": Link("br8.10", 22, "vlan", parent="br8")}
+        plan(wanted(**params), observed(state(wlan0=Link("wlan0", 20), **above), **more))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.virtnet.kvm.plugins.module_utils._persist import ifupdown
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist import backends, ifupdown
 from ansible_collections.virtnet.kvm.plugins.module_utils._persist.model import File, Kept
 from boots import KEPT, MADE, MARK, NAMED, replaced, there_and_back
 
@@ -167,6 +167,7 @@ def test_somebody_elses_stanzas_sleep_and_come_back() -> None:
     }
     files = there_and_back("ifupdown", there)
     assert files[ifupdown.MAIN + ".virtnet-backup"] == one and files["/etc/network/eno2.virtnet-backup"] == two
+    assert {backends.of(path) for path in files} == {"ifupdown"}
     assert files[ifupdown.MAIN].text == f"{NAMES}#virtnet.kvm# auto eno1\n#virtnet.kvm# iface eno1 inet dhcp"
     edited = {**files, ifupdown.MAIN: File(files[ifupdown.MAIN].text + "\nauto eno5\n")}
     assert replaced("ifupdown", edited, None)[ifupdown.MAIN].text == one.text + "\nauto eno5\n"

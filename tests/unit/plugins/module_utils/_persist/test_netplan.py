@@ -248,6 +248,8 @@ def test_reading(texts: tuple, told: dict) -> None:
         ({"stp": {"forward_delay": 4.5}}, (), "stp.forward_delay: 4.5: it keeps whole seconds"),
         ({"ageing_time": 0.5}, (), "ageing_time: 0.5"),
         ({}, ({"name": "bond9", "kind": "bond"},), "port bond9: it is a bond that another definition makes"),
+        ({"stp": {"priority": 0}}, (), "stp.priority: 0"),
+        ({}, ({"name": "eno1", "priority": 0},), "port eno1: priority: 0"),
     ],
 )
 def test_refused(options: dict, ports: tuple, why: str | None) -> None:
@@ -314,6 +316,15 @@ def test_somebody_elses_definition_is_taken_out_and_comes_back() -> None:
         "version": 2, "ethernets": {"eno9": {"dhcp4": True}}, "vlans": {"v7": {"id": 7, "link": "eno9"}},
     }  # fmt: skip
     assert network(files, "/etc/netplan/60.yaml") == {}
+
+
+def test_what_is_said_of_the_nic_itself_stays_with_it() -> None:
+    """Else it has another name after the next boot."""
+    nic = {"match": {"macaddress": "52:54:00:00:00:01"}, "set-name": "eno1", "wakeonlan": True}
+    there = {PATH: File(yaml.safe_dump({"network": {"ethernets": {"nic": {**nic, "dhcp4": True}}}}))}
+    files = there_and_back("netplan", there)
+    ours = network(files, netplan.path_of("br0"))["ethernets"]["eno1"]
+    assert {word: ours[word] for word in nic} == nic and ours["dhcp4"] is False
 
 
 def test_what_somebody_changes_meanwhile_stays() -> None:

@@ -186,6 +186,19 @@ def test_reading(text: str, told: dict) -> None:
     assert networkd.read(text) == told
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"stp": {"priority": 0}}, "stp.priority: 0"),
+        ({"stp": {"priority": 4096}}, None),
+        ({"vlan": {"filtering": True, "self": {"tagged": ["10"]}}}, "vlan.self: without VLAN 1"),
+    ],
+)
+def test_refused(options: dict, why: str | None) -> None:
+    told = networkd.refused(Kept("br0", options, ()))
+    assert (told or "").startswith(why or "") and bool(told) == bool(why)
+
+
 def test_whose_links() -> None:
     assert networkd.matches("[Match]\nName=eno1 eno2\n") == ["eno1", "eno2"]
     assert networkd.matches("[Match]\nName=en*\n") == networkd.matches("[Match]\nMACAddress=x\n") == []

@@ -237,11 +237,49 @@ def test_vlans(said: dict, told: str) -> None:
         ({"ageing_time": 0.5}, (), "ageing_time: 0.5: it keeps whole seconds from 0 on"),
         ({}, ({"name": "bond9", "kind": "bond"},), "port bond9: it is a bond that another profile makes"),
         ({}, ({"name": "p0", "kind": "veth"}, {"name": "eno1", "kind": ""}), None),
+        ({"multicast": {"hash_max": 5000}}, (), "multicast.hash_max: 5000: it keeps powers of two"),
+        ({"multicast": {"hash_max": 512}}, (), None),
+        ({"stp": {"forward_delay": 1}}, (), "stp.forward_delay: 1"),
+        (
+            {"addresses": ["192.0.2.1/24"], "dns": {"servers": ["192.0.2.53", "2001:db8::53"]}},
+            (),
+            "dns.servers: 2001:db8::53",
+        ),
+        ({"addresses": ["2001:db8::1/64"], "dns": {"servers": ["192.0.2.53"]}}, (), "dns.servers: 192.0.2.53"),
+        ({"dhcp4": True, "accept_ra": True, "dns": {"servers": ["192.0.2.53", "2001:db8::53"]}}, (), None),
+        ({"dns": {"search": ["a.example"]}}, (), "dns.search"),
+        (
+            {"vlan": {"filtering": True}},
+            ({"name": "eno1", "vlans": {"tagged": ["2-9"]}},),
+            "port eno1: vlans: without VLAN 1",
+        ),
+        ({"vlan": {"filtering": True}}, ({"name": "eno1", "vlans": {}},), "port eno1: vlans: without VLAN 1"),
+        ({"vlan": {"filtering": True}}, ({"name": "eno1", "vlans": {"tagged": ["1-9"]}},), None),
+        ({"vlan": {"filtering": True, "self": {"tagged": ["10"]}}}, (), "vlan.self: without VLAN 1"),
+        ({"vlan": {"filtering": True, "default_pvid": 0}}, ({"name": "eno1", "vlans": {}},), None),
+        ({"vlan": {}}, ({"name": "eno1", "vlans": {}},), None),
     ],
 )
 def test_refused(options: dict, ports: tuple, why: str | None) -> None:
     told = networkmanager.refused(Kept("br0", options, ports))
     assert (told or "").startswith(why or "") and bool(told) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({"dhcp4": True, "gateway4": "192.0.2.1"}, "method=auto\nroute1=0.0.0.0/0,192.0.2.1,0"),
+        ({"addresses": ["192.0.2.2/24"], "gateway4": "192.0.2.1"}, "address1=192.0.2.2/24\ngateway=192.0.2.1"),
+        (
+            {"addresses": ["2001:db8::2/64"], "dns": {"search": ["a.example"]}},
+            "addr-gen-mode=eui64\ndns-search=a.example;",
+        ),
+    ],
+)
+def test_what_its_reader_takes(options: dict, lines: str) -> None:
+    """It refuses a whole profile for a key that has no place beside its method (nm_connection_normalize)."""
+    (text,) = [file.text for file in networkmanager.render(Kept("br0", options, ()), {}, {}).values()]
+    assert lines in text and text.count("dns-search") <= 1
 
 
 def test_unkept() -> None:
