@@ -13,6 +13,7 @@ from .._core import command, files
 from .._core.flow import Params
 from .._core.table import Options
 from .._kernel import read
+from .._libvirt import domains
 from .._libvirt import driver as libvirt_driver
 from . import patterns, units
 from .model import Declaration, File, State
@@ -58,17 +59,19 @@ def gather(params: Params) -> dict[str, typing.Any]:
     said = patterns.merged(before if params["keep"] else {}, said, params["remove"] or {})
     found, errors = patterns.understood(said["networks"], said["guests"])
     packages = _missing()
-    there = _there(params["uri"], bool(packages))
+    there = _there(params["uri"], bool(packages), {plug.guest for plug in found.plugs})
     named = {str(one.get("name")) for one in said["networks"]}
-    patterns.refuse([*errors, *_refused(found, named, there)])
     record = {**patterns.record(found, there, before), "declared": said}
+    leftovers = patterns.leftovers(before, record, there)
+    going = {one["name"] for one in leftovers["networks"]}
+    patterns.refuse([*errors, *_refused(found, named | there.get("networks", set()) - going, there)])
     return {
         "packages": packages,
         "daemons": [] if packages or any(map(command.is_active, _DAEMONS)) else [_daemon()],
         "bridges": [patterns.bridge(one, before) for one in found.networks if one.own_bridge],
         "networks": [patterns.libvirt_network(one) for one in found.networks],
         "interfaces": [patterns.interface(plug) for plug in found.plugs],
-        "leftovers": patterns.leftovers(before, record, there),
+        "leftovers": leftovers,
         "declared": said["networks"],
         "record": record,
         "made": before,
@@ -102,7 +105,7 @@ def _daemon() -> str:
     return "libvirtd" if command.is_there("libvirtd") else "virtnetworkd"
 
 
-def _there(uri: str, bare: bool) -> Options:
+def _there(uri: str, bare: bool, guests: set[str]) -> Options:
     """Names of what the host has; guests and networks are None where libvirt can't be asked yet."""
     links = {path.name for path in _LINKS.iterdir()}
     bridges = {name for name in links if (_LINKS / name / "bridge").exists()}
@@ -110,12 +113,21 @@ def _there(uri: str, bare: bool) -> Options:
     if not bare and libvirt_driver.is_installed() and any(map(command.is_active, _DAEMONS)):
         with libvirt_driver.connect(uri) as driver:
             found["networks"] = {entry.name for entry in driver.networks()}
-            found["guests"] = driver.domain_names()
+            found["guests"] = {entry.name for entry in driver.domains()}
+            found["interfaces"] = [one for guest in sorted(guests & found["guests"]) for one in _plugged(driver, guest)]
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _refused(found: Declaration, named: set[str], there: Options) -> typing.Iterator[str]:
-    """What the declaration alone does not show; `named` are all networks of it, those that can't be meant as well."""
+def _plugged(driver: typing.Any, guest: str) -> list[Options]:
+    """What a guest has on networks, as it is stored."""
+    text = driver.domain_xml(guest, True)
+    found = domains.interfaces(text) if text else []
+    return [{"guest": guest, "network": one.network, "mac": one.mac} for one in found if one.network]
+
+
+def _refused(found: Declaration, known: set[str], there: Options) -> typing.Iterator[str]:
+    """What the declaration alone does not show; `known` are all networks that will be there, and those of it that can't be
+    meant as well."""
     made = {one.bridge for one in found.networks}
     for one in found.networks:
         for option in ("nic", "dev"):
@@ -128,7 +140,6 @@ def _refused(found: Declaration, named: set[str], there: Options) -> typing.Iter
                 f"network {one.name}: nic: {nic!r} is a wireless NIC, and an access point takes frames of its own address"
                 " only: declare the network routed or nat instead"
             )
-    known = named | there.get("networks", set())
     for plug in found.plugs:
         if "guests" in there and plug.guest not in there["guests"]:
             yield f"guest {plug.guest}: there is no such guest on this host; it has {_names(there['guests'])}"

@@ -14,8 +14,9 @@ from .._core.errors import MissingError, SystemFailure
 from . import units
 from .firewall import TABLE
 from .model import Desired, File, Observed, State
-from .services import SETTINGS, remembered, target
+from .services import ACCEPT_RA, SETTINGS, remembered, target
 
+_FROM_ROUTER = 0x00010000 | 0x00040000  # RTF_DEFAULT, RTF_ADDRCONF
 _NETWORKS = pathlib.Path("/run/libvirt/network")
 
 
@@ -23,7 +24,7 @@ def observe(driver: typing.Any, desired: Desired) -> Observed:
     """All that one call needs; raises MissingError where the host can't have what is wanted."""
     del driver
     found = _files()
-    state = State(found, settings=_settings())
+    state = State(found, settings=_settings(found))
     wanted = target(desired, Observed(state))
     if not (found or wanted.files):
         return Observed(State(settings={}))
@@ -61,12 +62,21 @@ def _units(names: list[str]) -> dict[str, bool]:
     return found
 
 
-def _settings() -> dict[str, str]:
-    found = {}
-    for key in SETTINGS.values():
-        with contextlib.suppress(OSError):  # a kernel without IPv6
-            found[key] = pathlib.Path("/proc/sys", *key.split(".")).read_text().strip()
-    return found
+def _settings(found: typing.Mapping[str, File]) -> dict[str, str]:
+    """The kernel's, with those of the links that hear routers: now, or when they were first declared."""
+    before = remembered(State(dict(found))).get("settings", {})
+    hearing = {ACCEPT_RA.format(link) for link in links_of_routers((files.read("/proc/net/ipv6_route") or ("", 0))[0])}
+    values = {}
+    for key in (*sorted(hearing | (before.keys() - set(SETTINGS.values()))), *SETTINGS.values()):
+        with contextlib.suppress(OSError):  # a kernel without IPv6, a link that is gone
+            values[key] = pathlib.Path("/proc/sys", *key.split("/" if "/" in key else ".")).read_text().strip()
+    return values
+
+
+def links_of_routers(table: str) -> set[str]:
+    """The links with a default route that the kernel has from a router itself, in /proc/net/ipv6_route (linux/ipv6_route.h)."""
+    lines = [line.split() for line in table.splitlines()]
+    return {line[9] for line in lines if len(line) == 10 and int(line[8], 16) & _FROM_ROUTER == _FROM_ROUTER}
 
 
 def _own_stamp() -> str:

@@ -207,7 +207,7 @@ def interface(plug: Plug) -> Options:
 def record(found: Declaration, there: Options | None = None, before: Options | None = None) -> Options:
     """What has to be known to take it all away again.
 
-    `there` names the networks and bridges that the host has; what had been there before its first declaration is not
+    `there` names the networks, bridges and guests' interfaces that the host has; what had been there before its first declaration is not
     ours to take away (`adopted`). `before` is the record of the last declaration.
     """
     old, there = (before or {}).get("networks", {}), there or {}
@@ -226,15 +226,23 @@ def record(found: Declaration, there: Options | None = None, before: Options | N
             "nic": one.options.get("nic"),
             "adopted": [what for what, adopted in kept.items() if adopted],
         }
-    interfaces = [
-        {
-            "guest": plug.guest,
-            "network": plug.network,
-            **({"mac": plug.options["mac"]} if "mac" in plug.options else {}),
-        }
-        for plug in found.plugs
-    ]
-    return {"networks": networks, "interfaces": interfaces}
+    last, plugged = (before or {}).get("interfaces", []), there.get("interfaces", ())
+    return {"networks": networks, "interfaces": [_remembered(plug, last, plugged) for plug in found.plugs]}
+
+
+def _remembered(plug: Plug, last: typing.Sequence[Options], plugged: typing.Sequence[Options]) -> Options:
+    """An interface that the guest had before it was first declared is not ours to take away."""
+    found: Options = {"guest": plug.guest, "network": plug.network}
+    found.update({"mac": plug.options["mac"]} if "mac" in plug.options else {})
+    earlier = next((one for one in last if _is_same(one, found)), None)
+    adopted = earlier.get("adopted") if earlier else any(_is_same(one, found) for one in plugged)
+    return {**found, **({"adopted": True} if adopted else {})}
+
+
+def _is_same(one: Options, other: Options) -> bool:
+    """Two words for one interface: where one of them has no MAC address, its network will do."""
+    mac = one.get("mac") is None or other.get("mac") is None or one["mac"].lower() == other["mac"].lower()
+    return bool(one["guest"] == other["guest"] and one["network"] == other["network"] and mac)
 
 
 def leftovers(before: Options, now: Options, there: Options | None = None) -> dict[str, list[Options]]:
@@ -248,7 +256,9 @@ def leftovers(before: Options, now: Options, there: Options | None = None) -> di
     changed = [name for name, one in old.items() if _differs(one, new.get(name)) and _is_ours(one, "network")]
     kept = {(one["bridge"], one["nic"]) for one in new.values() if one["own"]}
     made = {(one["bridge"], one["nic"]) for one in old.values() if one["own"] and _is_ours(one, "bridge")}
-    gone = [one for one in before.get("interfaces", []) if one not in now.get("interfaces", [])]
+    wanted = now.get("interfaces", [])
+    made_before = [one for one in before.get("interfaces", []) if not one.get("adopted")]
+    gone = [one for one in made_before if not any(_is_same(one, other) for other in wanted)]
     if there and "guests" in there:
         gone = [one for one in gone if one["guest"] in there["guests"]]
     return {

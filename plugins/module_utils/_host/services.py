@@ -14,6 +14,8 @@ from .model import CUSTOM, Desired, File, Network, Observed, State
 from .patterns import needs_forwarding
 
 SETTINGS = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
+# A host that forwards hears no routers, and loses what it has heard, unless it is told to (ip-sysctl: accept_ra 2).
+HEARING, ACCEPT_RA = "2", "net/ipv6/conf/{}/accept_ra"
 _RULES = {4: "iptables", 6: "ip6tables"}
 _SECRET = 0o600
 
@@ -27,12 +29,21 @@ def target(desired: Desired, observed: Observed) -> State:
         return State({}, dict.fromkeys(now.units, False), _given_back(observed))
     files = {**_firewall_files(desired.networks), **_dnsmasq_files(desired.networks)}
     settings = {key: "1" for version, key in SETTINGS.items() if needs_forwarding(desired.networks, version)}
+    if SETTINGS[6] in settings:  # the routers first: with the other one they would be gone at once
+        settings = {**dict.fromkeys(_hearing(observed), HEARING), **settings}
     if settings:
         files[units.SETTINGS] = File(_settings_text(settings))
-    files[units.RECORD] = File(_record_text(desired.record, observed), _SECRET)
+    files[units.RECORD] = File(_record_text(desired.record, observed, settings), _SECRET)
     wanted = dict.fromkeys((units.FIREWALL_UNIT, units.BESIDE_UNIT, units.WATCH_UNIT), True)
     wanted.update({units.DNSMASQ_UNIT.format(one.name): True for one in _served(desired.networks)})
-    return State(files, {**dict.fromkeys(now.units, False), **wanted}, {**_given_back(observed), **settings})
+    back = {key: value for key, value in _given_back(observed).items() if key not in settings}
+    return State(files, {**dict.fromkeys(now.units, False), **wanted}, {**settings, **back})
+
+
+def _hearing(observed: Observed) -> list[str]:
+    """The settings of links whose routes the kernel has from a router; and those that an earlier run has set."""
+    forwarding = set(SETTINGS.values())
+    return [key for key in observed.state.settings if key not in forwarding]
 
 
 def _served(networks: tuple[Network, ...]) -> list[Network]:
@@ -66,9 +77,11 @@ def _settings_text(settings: dict[str, str]) -> str:
     return "\n".join(["# Written by virtnet.kvm: packets pass between networks.", *lines, ""])
 
 
-def _record_text(wanted: Options, observed: Observed) -> str:
+def _record_text(wanted: Options, observed: Observed, settings: dict[str, str]) -> str:
     """With the kernel's settings as they were before the first declaration."""
-    before = remembered(observed.state).get("settings") or dict(observed.state.settings)
+    keys = {*SETTINGS.values(), *settings}
+    now = {key: value for key, value in observed.state.settings.items() if key in keys}
+    before = {**now, **remembered(observed.state).get("settings", {})}
     return json.dumps({**wanted, "settings": before}, indent=2, sort_keys=True) + "\n"
 
 

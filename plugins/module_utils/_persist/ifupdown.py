@@ -88,7 +88,8 @@ def _before(kept: Kept) -> Iterable[str]:
         yield f"pre-up ip link set dev {name} type bridge {' '.join(words)}"
     if options.get("mac_address"):
         yield f"pre-up ip link set dev {name} address {options['mac_address']}"
-    yield f"pre-up echo {int(bool(options.get('accept_ra')))} > /proc/sys/net/ipv6/conf/{name}/accept_ra"
+    # 2: also while the host forwards
+    yield f"pre-up echo {2 if options.get('accept_ra') else 0} > /proc/sys/net/ipv6/conf/{name}/accept_ra"
     for port in kept.ports:
         yield from (f"pre-up {line}" for line in _port(name, port, options))
     yield from (f"pre-up {line}" for line in _vlans(name, options.get("vlan", {}).get("self"), options, " self"))
@@ -265,7 +266,7 @@ def _read_option(words: list[str], found: Options, dns: dict[str, list[str]]) ->
     if words[0] in key:
         into = dns.setdefault(key[words[0]], [])
         into += [word for word in words[1:] if word not in into]
-    elif words[:3] == ["pre-up", "echo", "1"] and words[-1].endswith("/accept_ra"):
+    elif words[:3] in (["pre-up", "echo", "2"], ["pre-up", "echo", "1"]) and words[-1].endswith("/accept_ra"):
         found["accept_ra"] = True
 
 

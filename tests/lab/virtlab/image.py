@@ -42,6 +42,7 @@ PACKAGES = [
     "busybox-static",
     "firewalld",
     "ufw",
+    "docker.io",
     "ifupdown",
     "isc-dhcp-client",
     "network-manager",
@@ -204,7 +205,8 @@ def _prepare(tree: pathlib.Path) -> None:
         (folder / "lab.conf").write_text(IF_IN_CHARGE.format(daemon))
     units = ["lab-sysfs", *DAEMONS.values(), "ssh", "libvirtd", "libvirtd.socket"]
     run(["systemctl", f"--root={tree}", "--quiet", "enable", *units])
-    run(["systemctl", f"--root={tree}", "--quiet", "disable", "firewalld", "ufw"])  # there for tests that start them
+    for_tests = ["firewalld", "ufw", "docker.service", "docker.socket", "containerd"]  # which start them
+    run(["systemctl", f"--root={tree}", "--quiet", "disable", *for_tests])
     timers = ["apt-daily.timer", "apt-daily-upgrade.timer"]
     waits = ["systemd-networkd-wait-online.service", "NetworkManager-wait-online.service"]
     run(["systemctl", f"--root={tree}", "--quiet", "mask", *timers, *waits, "libvirt-guests"])

@@ -87,3 +87,19 @@ def test_zones() -> None:
         zones(declaration([LAN, LAB, EDGE, LEASE]).networks)
         == "br0 default\nvn-lab -\nbr-e libvirt\nbr-l libvirt-routed\n"
     )
+
+
+def test_where_a_packet_comes_from_is_looked_at_before_where_it_goes() -> None:
+    lines = made(own_table, [LEASE, EDGE])
+    jumps = [line for line in lines if " jump " in line]
+    assert [line.split()[0] for line in jumps] == ["iifname", "iifname", "oifname", "oifname"]
+
+
+def test_answers_of_a_forward_pass_whichever_way_they_go() -> None:
+    assert (
+        "-A VIRTNET_FWD -s 10.10.0.5 -p tcp -m conntrack --ctstate DNAT --ctdir REPLY -m tcp --sport 22 -j ACCEPT"
+        in made(iptables, [LAB], 4, "m")
+    )
+    assert "ct status dnat ct direction reply ip saddr 10.10.0.5 tcp sport 22 accept" in made(
+        in_libvirts_table, [LAB], 4, "m"
+    )

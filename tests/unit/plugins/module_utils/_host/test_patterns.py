@@ -106,6 +106,20 @@ def test_refused_together(networks: list[dict], words: list[str]) -> None:
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("before", "said", "removed", "names"),
+    [
+        ([LAB], [LAN], {}, ["lab", "lan"]),
+        ([LAB, LAN], [], {"networks": ["lab"]}, ["lan"]),
+        ([LAB, LAN], [LAB], {"networks": ["lab"]}, ["lan"]),
+        ([], [LAB, LAN], {"networks": ["lab"]}, ["lan"]),
+    ],
+)
+def test_what_is_removed_counts_as_not_said(before: list, said: list, removed: dict, names: list[str]) -> None:
+    found = merged({"declared": {"networks": before, "guests": []}}, {"networks": said, "guests": []}, removed)
+    assert [network["name"] for network in found["networks"]] == names
+
+
 def test_what_can_be_meant_of_a_wrong_declaration_is_looked_at_as_well() -> None:
     found, errors = patterns.understood([{"name": "x", "pattern": "y"}, LAN], [{"guest": "g"}])
     assert [one.name for one in found.networks] == ["lan"] and len(errors) == 2
@@ -174,6 +188,28 @@ def test_an_adopted_network_stays_adopted_when_its_pattern_changes() -> None:
     later = record(declaration([{**EDGE, "name": "lab", "bridge": "br-edge"}]), there, first)
     assert later["networks"]["lab"]["adopted"] == ["network"]
     assert leftovers(later, record(declaration([])))["networks"] == []
+
+
+def test_an_interface_that_was_there_before_is_not_ours_to_take_away() -> None:
+    guests = [{"guest": "g", "interfaces": [{"network": "lab"}, {"network": "lan"}]}]
+    plugged = {"interfaces": [{"guest": "g", "network": "lab", "mac": "52:54:00:00:00:01"}]}
+    first = record(declaration([LAN, LAB], guests), plugged)
+    again = record(
+        declaration([LAN, LAB], guests),
+        {"interfaces": [*plugged["interfaces"], {"guest": "g", "network": "lan", "mac": "52:54:00:00:00:02"}]},
+        first,
+    )
+    assert again == first
+    found = leftovers(again, record(declaration([LAN, LAB])))
+    assert found["interfaces"] == [{"guest": "g", "network": "lan", "state": "absent"}]
+
+
+def test_an_interface_whose_mac_is_said_later_is_the_same() -> None:
+    guests = [{"guest": "g", "interfaces": [{"network": "lab"}]}]
+    said = [{"guest": "g", "interfaces": [{"network": "lab", "mac": "52:54:00:00:00:01"}]}]
+    for before, after in ((guests, said), (said, guests)):
+        first = record(declaration([LAB], before))
+        assert leftovers(first, record(declaration([LAB], after), before=first))["interfaces"] == []
 
 
 def test_interfaces_that_are_no_longer_declared() -> None:

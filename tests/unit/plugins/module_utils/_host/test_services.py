@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._host import units
 from ansible_collections.virtnet.kvm.plugins.module_utils._host.desired import desired
 from ansible_collections.virtnet.kvm.plugins.module_utils._host.model import File, Observed, State
+from ansible_collections.virtnet.kvm.plugins.module_utils._host.observe import links_of_routers
 from ansible_collections.virtnet.kvm.plugins.module_utils._host.services import remembered, target
 
 FORWARD, FORWARD6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
@@ -67,3 +68,26 @@ def test_a_state_to_return_to_is_the_target() -> None:
     before = State({"/x": File("y")})
     wanted = dataclasses.replace(desired({"networks": [LAB]}), back=before)
     assert target(wanted, Observed(State())) is before
+
+
+def test_a_host_that_forwards_still_hears_its_routers() -> None:
+    """What it is to hear with is set first: a host that begins to forward drops what it has heard."""
+    six, key = {**LAB, "address6": "fd00::1/64"}, "net/ipv6/conf/eno1/accept_ra"
+    first = reached([six], State(settings={key: "1", **OFF}))
+    assert list(first.settings.items()) == [(key, "2"), (FORWARD, "1"), (FORWARD6, "1")]
+    assert f"{key} = 2" in first.files[units.SETTINGS].text and remembered(first)["settings"][key] == "1"
+    assert reached([six], first) == first
+    assert reached([], first).settings == {key: "1", **OFF}
+    four = reached([LAB], State(settings={key: "1", **OFF}))
+    assert four.settings[key] == "1" and key not in remembered(four)["settings"]
+
+
+def test_the_links_of_routers() -> None:
+    from_router = (
+        "0" * 32
+        + " 00 "
+        + "0" * 32
+        + " 00 fe80000000000000000000000000000a 00000400 00000001 00000000 00450003     eno1"
+    )
+    by_hand = from_router.replace("00450003", "00000003").replace("eno1", "eno2")
+    assert links_of_routers(f"{from_router}\n{by_hand}\n") == {"eno1"}

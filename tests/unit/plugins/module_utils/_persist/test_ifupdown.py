@@ -70,7 +70,7 @@ DHCP = """\
 auto br0
 iface br0 inet dhcp
     pre-up [ -e /sys/class/net/br0 ] || ip link add name br0 type bridge
-    pre-up echo 1 > /proc/sys/net/ipv6/conf/br0/accept_ra
+    pre-up echo 2 > /proc/sys/net/ipv6/conf/br0/accept_ra
     pre-up ip link set dev br0 down
     post-down ip link delete dev br0 2> /dev/null || true
 iface br0 inet6 dhcp
