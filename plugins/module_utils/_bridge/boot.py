@@ -14,11 +14,9 @@ from .._persist import backends
 from .._persist.model import Boot, Kept
 from .goal import boot_options
 from .model import Desired, Observed, State, Want
-from .options import ABSENT, BOOT, MADE, MARK
+from .options import ABSENT, BOOT, MADE, MARK, USUAL_MTU
 from .result import port_view, view
 from .routing import GATEWAYS
-
-USUAL_MTU = 1500
 
 
 def kept(desired: Desired, observed: Observed, then: State) -> State:

@@ -25,6 +25,7 @@ from .options import (
     PORT_FLAGS,
     PVID,
     UNTAGGED,
+    USUAL_MTU,
     VXLAN_LINK,
     flags_of,
     to_kernel,
@@ -153,10 +154,14 @@ def _made(port: Options, state: State) -> Link | None:
         return None
     parent = port.get("parent")
     if kind == "veth":
-        return Link(port["name"], kind=kind, mtu=0, up=True, parent=port["peer"], alias=MARK)
+        return Link(port["name"], kind=kind, mtu=USUAL_MTU, up=True, parent=port["peer"], alias=MARK)
     if parent and parent not in state.links:
         raise InputError(f"port {port['name']}: parent: there is no link {parent}")
-    return Link(port["name"], kind=kind, mtu=0, up=True, parent=parent if kind == "vlan" else None, alias=MARK)
+    mtu = state.links[parent].mtu if parent else USUAL_MTU
+    if parent and kind == "vxlan":  # its headers have to find room in what it sends over (vxlan_dev_configure)
+        mtu -= 70 if ":" in (port.get("remote") or port.get("local") or "") else 50
+        parent = None
+    return Link(port["name"], kind=kind, mtu=mtu, up=True, parent=parent, alias=MARK)
 
 
 def default_vlans(bridge: Link) -> dict[int, int]:

@@ -234,6 +234,7 @@ MADE: dict[str, tuple[Row, ...]] = {
     ),
     "veth": (),
 }  # fmt: skip
+USUAL_MTU = 1500  # what the kernel gives to a link that it makes (ETH_DATA_LEN)
 VXLAN_LINK = "IFLA_VXLAN_LINK"
 TYPES = ("existing", *MADE)
 

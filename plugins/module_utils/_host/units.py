@@ -70,9 +70,10 @@ ExecStart={BESIDE} again
 _WATCH = f"""\
 # Written by virtnet.kvm.
 [Unit]
-Description=Networks that libvirt starts and stops (virtnet.kvm)
+Description=Networks that libvirt starts and stops, and ufw when it is enabled (virtnet.kvm)
 [Path]
 PathChanged=/run/libvirt/network
+PathChanged=/etc/ufw/ufw.conf
 Unit={BESIDE_UNIT}
 TriggerLimitBurst=0
 [Install]
@@ -296,6 +297,8 @@ again() {
         systemctl show --property=Job,ActiveState SELF OTHERS | grep -q -e '^Job=[^0]' -e '=activating$' || break
         sleep 0.2
     done
+    # `ufw enable` starts it without a unit, after it has written this
+    [ -z "$(find /etc/ufw/ufw.conf -mmin -0.2 2> /dev/null)" ] || sleep 3
     "$0" check || systemctl --no-block start SELF
 }
 
