@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from .._core.errors import NotTaken
 from .apply import apply
 from .driver import connect
@@ -16,8 +18,9 @@ from .plan import plan
 def restore(snapshot: Back) -> None:
     """Raises NotTaken, or what the kernel said, where it is not as before."""
     desired = Desired((), back=snapshot)
+    crashed = dataclasses.replace(desired, back=dataclasses.replace(snapshot, retell=True))
     with connect() as driver:
-        apply(driver, plan(desired, observe(driver, desired)))
+        apply(driver, plan(crashed, observe(driver, crashed)))
         left = plan(desired, observe(driver, desired))
     if left.changed:
         raise NotTaken("; ".join(step.action or step.verb for step in left.steps))

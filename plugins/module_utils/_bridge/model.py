@@ -50,11 +50,13 @@ class Want:
 
 @dataclasses.dataclass(frozen=True)
 class Back:
-    """Put these links, their routes, and these files back to what they were."""
+    """Put these links, their routes, and these files back to what they were. `retell`: tell the daemon of its files also where
+    they are as they were; it may have started in the midst of a change that crashed."""
 
     state: State
     links: frozenset[str]
     paths: frozenset[str] = frozenset()
+    retell: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

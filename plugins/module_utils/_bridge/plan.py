@@ -114,6 +114,10 @@ def _back(back: Back, now: State) -> Plan:
     steps = difference(now, State(links, routes, files))
     # Other than forward, what goes makes room first for what was there.
     steps.sort(key=lambda step: step.verb != "file" or step.arguments["file"] is not None)
+    told = {step.arguments["backend"] for step in steps if step.verb == "tell"}
+    for backend in sorted(set(map(backends.of, back.paths)) - told) if back.retell else ():
+        paths = sorted(path for path in back.paths if backends.of(path) == backend)
+        steps.append(_tell(backend, paths, back.state, back.state))
     return Plan((Item("", None, None, tuple(steps)),), before=now)
 
 

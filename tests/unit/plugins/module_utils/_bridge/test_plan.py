@@ -71,6 +71,16 @@ def test_the_way_back_touches_only_what_was_touched() -> None:
     assert not plan(restore(done), observed(state(vnet1=Link("vnet1", 50, "tun")))).changed
 
 
+def test_after_a_crash_the_daemon_is_told_of_its_files_also_where_they_are_as_they_were() -> None:
+    there = observed(boot=boot())
+    done = plan(wanted(name="br0", ports=["eno1"], inherit=True), there)
+    wanted_back = restore(done)
+    crashed = dataclasses.replace(wanted_back, back=dataclasses.replace(wanted_back.back, retell=True))
+    assert not plan(wanted_back, there).changed
+    (step,) = plan(crashed, there).steps
+    assert step.verb == "tell" and step.arguments["backend"] == "networkd" and "eno1" in step.arguments["links"]
+
+
 def test_a_full_disk_is_met_before_anything_is_gone() -> None:
     """Forward what is new comes first; on the way back, what makes room."""
     there = observed(boot=boot())
