@@ -126,8 +126,9 @@ def test_made_ports_go_with_their_place(bridges: BridgeHost) -> None:
         {"name": "vx0", "type": "vxlan", "id": 42, "remote": "192.0.2.99", "dstport": 4789, "parent": "p0"},
     ]
     bridges.veth("p0")
+    bridges.run("ip link set p0 mtu 1550")  # a vxlan's headers take 50 of it
     bridges.settled(name="br0", ports=ports)
-    assert bridges.ports("br0") == {"v0", "vx0"}
+    assert bridges.ports("br0") == {"v0", "vx0"} and bridges.link("vx0")["mtu"] == 1500
     made = bridges.link("vx0")["linkinfo"]["info_data"]
     assert (made["id"], made["remote"], made["port"], made["link"]) == (42, "192.0.2.99", 4789, "p0")
     bridges.settled(name="br0", ports=ports[:1])
