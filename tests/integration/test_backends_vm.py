@@ -39,7 +39,7 @@ ITS_OWN: dict[str, tuple[dict, dict]] = {
     "netplan-nm": ({"ports": [{"name": "NIC", "cost": 40}]}, {"cost": 7}),
 }  # fmt: skip
 MORE = (
-    "bridge -d link | sed 's/^[0-9]*: //; s/ state [a-z]*//; s/@[^ :]*//' | grep -v virbr | sort;"
+    "bridge -d link | sed 's/^[0-9]*: //; s/ state [a-z]*//; s/ mcast_n_groups [0-9]*//; s/@[^ :]*//' | grep -v virbr | sort;"
     " bridge -j vlan show | python3 -c 'import json, sys\n"
     'for one in sorted(json.load(sys.stdin), key=lambda one: one["ifname"]):\n'
     '    print(one["ifname"], sorted(one["vlans"], key=str))\';'
