@@ -53,7 +53,8 @@ PARTS = {
     r" | grep -v -e fe80 -e multicast -e anycast -e '^local .*:' | sed -E 's/ linkdown//; s/ +/ /g; s/ $//' | sort",
     "rules": "nft -s list ruleset",
     "units": "systemctl list-unit-files --no-legend | grep -v -e '^run-' -e transient; systemctl list-units --plain --no-legend 'virtnet-*' |"
-    " awk '{print $1, $3}' | grep -v -e beside.service -e beside-again; systemctl --failed --plain --no-legend 'virtnet-*' | grep -v -e beside.service -e beside-again;"
+    " awk '{print $1, $3}' | grep -v -e beside.service -e beside-again;"
+    " systemctl --failed --plain --no-legend 'virtnet-*' | grep -v -e beside.service -e beside-again;"
     " find /etc/systemd/system -printf '%p %l\n' | sort",
     "files": r"find /etc /var/lib/virtnet* /var/lib/private /var/lib/libvirt/dnsmasq /var/lib/libvirt/network 2>/dev/null"
     r" ! -path '/etc/libvirt/qemu/networks/*.xml' ! -name '*.leases' ! -name '*.status' ! -name '*.macs' -printf '%M %p %l\n' | sort;"

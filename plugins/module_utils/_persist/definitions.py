@@ -28,13 +28,13 @@ _PHYSICAL = (
 Definition = dict[str, typing.Any]
 
 
-def owns(path: str) -> bool:
+def is_of(path: str) -> bool:
     """Whether a file is netplan's."""
     return path.startswith(f"{FOLDER}/")
 
 
 def is_read(path: str) -> bool:
-    return owns(path) and path.endswith(SUFFIX)
+    return is_of(path) and path.endswith(SUFFIX)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -68,7 +68,7 @@ def defined(network: Definition) -> Iterable[tuple[str, str, str, Definition]]:
 def physical(files: Mapping[str, File], link: str) -> Definition:
     """What somebody else's definition, which leaves its file, says of the NIC itself; an earlier run may have taken it out."""
     for path in sorted(files, key=lambda path: (not path.endswith(BACKUP), path)):
-        if owns(path) and not owner(files[path].text):
+        if is_of(path) and not owner(files[path].text):
             for section, _id, name, told in defined(contents(files[path].text)):
                 if section == "ethernets" and name == link and told:
                     return {word: told[word] for word in _PHYSICAL if word in told}

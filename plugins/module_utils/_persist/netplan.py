@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping
 from .._core import yaml
 from .._core.errors import InputError
 from .._core.table import Options
-from .definitions import FOLDER, MADE, SUFFIX, TYPES, Definition, contents, defined, is_read, is_whole, physical
-from .definitions import owns as owns
+from .definitions import FOLDER, MADE, SUFFIX, TYPES, Definition, contents, defined, is_of, is_read, is_whole, physical
 from .model import BACKUP, File, Files, Kept, mark, owner
 from .networkmanager import uuid_of
 
@@ -44,6 +43,11 @@ _BOND = {
 _VXLAN = {"id": "id", "parent": "link", "local": "local", "remote": "remote", "dstport": "port", "ttl": "ttl"}
 _PORT_WORDS = (("cost", "path-cost"), ("priority", "port-priority"))
 _DEFAULT4, _DEFAULT6 = "0.0.0.0/0", "::/0"
+
+
+def owns(path: str) -> bool:
+    """Whether a file is of this backend."""
+    return is_of(path)
 
 
 def path_of(bridge: str) -> str:
