@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 from .._core.table import Options
 from . import stanzas
-from .model import BACKUP, File, Files, Kept, mark, owner
+from .model import BACKUP, File, Files, Kept, in_span, mark, owner
 
 MAIN = "/etc/network/interfaces"
 FOLDER = f"{MAIN}.d"
@@ -155,15 +155,10 @@ def _vlans(link: str, vlans: Options | None, options: Options, suffix: str) -> I
     for span in untagged:
         yield f"bridge vlan add dev {link} vid {span} untagged{suffix}"
     if pvid:
-        inside = any(_has(span, pvid) for span in untagged) or not any(
-            _has(str(span), pvid) for span in vlans.get("tagged", ())
+        inside = any(in_span(span, pvid) for span in untagged) or not any(
+            in_span(str(span), pvid) for span in vlans.get("tagged", ())
         )
         yield f"bridge vlan add dev {link} vid {pvid} pvid{' untagged' if inside else ''}{suffix}"
-
-
-def _has(span: str, vid: int) -> bool:
-    low, _dash, high = span.partition("-")
-    return int(low) <= vid <= int(high or low)
 
 
 def _addresses(kept: Kept) -> Iterable[str]:

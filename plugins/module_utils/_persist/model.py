@@ -68,8 +68,14 @@ def default_vlan_lost(kept: Kept) -> str | None:
 
 
 def _has_vlan(vlans: Options, vid: int) -> bool:
-    spans = [str(span).partition("-") for span in (*vlans.get("tagged", ()), *vlans.get("untagged", ()))]
-    return vlans.get("pvid") == vid or any(int(low) <= vid <= int(high or low) for low, _dash, high in spans)
+    spans = (*vlans.get("tagged", ()), *vlans.get("untagged", ()))
+    return vlans.get("pvid") == vid or any(in_span(str(span), vid) for span in spans)
+
+
+def in_span(span: str, vid: int) -> bool:
+    """Whether a VLAN is the one that a span names, or in its range (10, 20-29)."""
+    low, _dash, high = span.partition("-")
+    return int(low) <= vid <= int(high or low)
 
 
 def mark(bridge: str) -> str:
