@@ -245,11 +245,12 @@ in_zones() {
     usual=$(firewall-cmd --get-default-zone)
     touch $seen.zones
     while read -r bridge zone; do
-        ours=$(noted "$bridge") now=$(zone_of "$bridge")
+        ours=$(noted "$bridge")
         case "$zone" in
             -) [ "$ours" = - ] || [ "$verb" = check ] || note "$bridge" -; continue ;;
             default) zone=$usual ;;
         esac
+        now=$(zone_of "$bridge")
         [ "$now" = "$zone" ] && continue
         # a zone that somebody has chosen stays
         case "$now" in "" | "$usual" | "$ours") ;; *) [ "$ours" = - ] || continue ;; esac
