@@ -15,14 +15,10 @@ import pathlib
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
 from timing import ROOT
-
-sys.path.insert(0, str(ROOT / "tests/lab"))
-
 from virtlab.lab import Lab
 
 NETWORKS = [

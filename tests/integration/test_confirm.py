@@ -23,7 +23,7 @@ TAKE_OVER = {"name": "br0", "ports": ["host0"], "inherit": True, "persist": "net
 
 def as_before(bridges: BridgeHost, before: str) -> None:
     with contextlib.suppress(LabError):
-        wait_for("the way back", lambda: not difference(before, bridges.snapshot()), 15, 0.3)
+        wait_for("the way back", lambda: not difference(before, bridges.snapshot()), 10, 0.3)
     assert not difference(before, bridges.snapshot())
     pong = ansible(bridges.lab, "ansible", "h2", "-m", "ping")
     assert "pong" in pong, pong
