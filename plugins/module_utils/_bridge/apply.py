@@ -13,7 +13,7 @@ from .._core.plan import Plan, Step
 from .._kernel import links, sysctl, write
 from .._kernel.netlink import Request
 from .._persist import agent
-from .driver import Driver
+from .driver import Driver, Indices
 from .options import MARK
 from .plan import ADDRESS_OFF
 
@@ -36,7 +36,7 @@ def _do(driver: Driver, rank: int, steps: list[Step]) -> None:
         for link in sorted({step.subject for step in requests}):
             sysctl.promote_secondaries(link)
     if requests:
-        indices = driver.indices()
+        indices = Indices()
         driver.netlink.batch(REQUESTS[step.verb](step, indices) for step in requests)
     for step in steps:
         if step.verb == "file":
@@ -52,7 +52,7 @@ def _tell(
 ) -> None:
     """networkd takes an existing bridge or bond for its own only when the kernel tells of it once more, and waits for
     that with its ports; an alias that is set makes the kernel do so."""
-    here = driver.indices()
+    here = Indices()
     agent.tell(backend, paths, links, devices)
     driver.netlink.batch(write.set_link(name, here, "telling of it", alias=MARK) for name in devices if name in here)
     concerned = [name for name in links if name in here]
@@ -66,7 +66,7 @@ def _rejoin(driver: Driver, name: str, master: str | None, bond: bool) -> None:
     """Where the daemon has moved a port back, move it once more."""
     if links.master(name) == master:
         return
-    here = driver.indices()
+    here = Indices()
     steps: list[dict[str, typing.Any]] = [{"master": master}]
     for changes in [{"up": False}, *steps, {"up": True}] if bond else steps:
         driver.netlink.batch([write.set_link(name, here, "joining", **changes)])

@@ -9,8 +9,27 @@ import contextlib
 import socket
 from collections.abc import Iterable, Iterator
 
+from .._core.errors import SystemFailure
 from .._kernel.netlink import Netlink
 from .._persist import agent
+
+
+class Indices(dict[str, int]):
+    """The kernel's numbers of the links as they are now, each asked for when it is needed: if_nameindex(3) would have the kernel
+    tell all about every link."""
+
+    def __missing__(self, name: str) -> int:
+        try:
+            self[name] = socket.if_nametoindex(name)
+        except OSError as error:
+            raise SystemFailure(f"the link {name} is gone") from error
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return bool(self[str(name)])
+        except SystemFailure:
+            return False
 
 
 class Driver:
@@ -19,10 +38,6 @@ class Driver:
     def __init__(self) -> None:
         self.netlink = Netlink()
         self._held: dict[str, contextlib.ExitStack] = {}
-
-    def indices(self) -> dict[str, int]:
-        """The kernel's numbers of all links, as they are now."""
-        return {name: index for index, name in socket.if_nameindex()}
 
     def hold(self, backends: Iterable[str]) -> None:
         """Keep their daemons from acting on half a change; where it fails, until it is put back."""

@@ -29,10 +29,10 @@ from .routing import is_gateway, is_leased, is_set
 
 def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
     """The result of a task, the same for a check and a real run but for what only the kernel chooses."""
-    bridges = []
+    bridges, changed = [], plan.changed
     for item in plan.items:
         after = item.after
-        if not plan.changed:
+        if not changed:
             after = item.before
         elif observed is not None and after is not None:
             after = view(observed.state, item.subject, observed.boot)
@@ -49,7 +49,7 @@ def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
         step.subject for step in files if step.arguments["file"]
     )  # not those that went back to their place
     diff = [difference(one["name"], one["before"], one["after"]) for one in bridges if one["changed"]]
-    return {"changed": plan.changed, "bridges": bridges, "backups": backups, "diff": diff}
+    return {"changed": changed, "bridges": bridges, "backups": backups, "diff": diff}
 
 
 def view(state: State, name: str, boot: Boot | None, kept: Options | None = None) -> Options | None:

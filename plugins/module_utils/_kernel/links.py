@@ -21,8 +21,8 @@ _IFF_TAP, _IFF_PERSIST = 0x0002, 0x0800  # linux/if_tun.h
 
 
 def names() -> tuple[str, ...]:
-    """Every link of this host."""
-    return tuple(name for _index, name in socket.if_nameindex())
+    """Every link of this host. if_nameindex(3) would have the kernel tell all about each of them."""
+    return tuple(entry.name for entry in os.scandir(_NET) if entry.is_symlink())  # not bonding_masters, which is none
 
 
 def loose_taps() -> set[str]:
@@ -32,8 +32,11 @@ def loose_taps() -> set[str]:
 
 def _is_guest_tap(name: str) -> bool:
     """A tap that lives as long as its program; a VPN's tun and what an administrator made for good are not asked about."""
-    path = _NET / name / "tun_flags"
-    flags = int(path.read_text(), 16) if path.exists() else 0
+    try:
+        with open(f"{_NET}/{name}/tun_flags", encoding="ascii") as file:
+            flags = int(file.read(), 16)
+    except OSError:  # no tap, or gone meanwhile
+        return False
     return bool(flags & _IFF_TAP) and not flags & _IFF_PERSIST
 
 
