@@ -19,10 +19,10 @@ demo: setup  ## two KVM hosts, one playbook, and what its packets prove
 demo-down:  ## take the demo's lab down
 	@$(SUDO) tests/lab/lab down --name demo
 
-test: setup  ## every check, and every test that takes seconds: static, docs, sanity, unit, integration
+test: setup  ## every check, and every test that takes seconds: static, docs, sanity, unit, integration on Debian 12
 	@$(SUDO) tests/run most
 
-test-more: setup  ## what CI runs besides: tests that take a minute and more, and a Molecule scenario a backend
+test-more: setup  ## what CI runs besides: Debian 13, tests that take a minute and more, and a Molecule scenario a backend
 	@$(SUDO) tests/run more
 
 test-all: setup  ## the same with what takes minutes: every Molecule scenario, every change and drill, virtual machines

@@ -51,8 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if release:
             part = next((part for part, stems in PARTS.items() if item.path.stem in stems), _backend(item) or "plain")
             item.add_marker(pytest.mark.xdist_group(f"{release}-{part}"))
-            if item.get_closest_marker("long") and release != RELEASES[0]:
-                item.add_marker("slow")
+            if release != RELEASES[0]:
+                item.add_marker("slow" if item.get_closest_marker("long") else "long")
         elif item.path.stem in ("test_lab", "test_bridge_vm"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
         elif item.path.stem in ("test_interface_vm", "test_backend_vm"):

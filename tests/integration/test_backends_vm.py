@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -40,9 +41,6 @@ ITS_OWN: dict[str, tuple[dict, dict]] = {
 }  # fmt: skip
 MORE = (
     "bridge -d link | sed 's/^[0-9]*: //; s/ state [a-z]*//; s/ mcast_n_groups [0-9]*//; s/@[^ :]*//' | grep -v virbr | sort;"
-    " bridge -j vlan show | python3 -c 'import json, sys\n"
-    'for one in sorted(json.load(sys.stdin), key=lambda one: one["ifname"]):\n'
-    '    print(one["ifname"], sorted(one["vlans"], key=str))\';'
     " ip -j -d link | python3 -c 'import json, sys\n"
     "for one in json.load(sys.stdin):\n"
     '    data = one.get("linkinfo", {}).get("info_data", {})\n'
@@ -66,17 +64,28 @@ def bridges(kept: KeptHost) -> list[dict]:
 
 
 def looked(kept: KeptHost) -> str:
-    """All but the MAC addresses that the kernel and udev choose for made links where nobody says them, and the VLANs of the
-    bridges that don't filter, where they are nothing; once spanning tree has found its topology, for until then it ages
-    addresses sooner."""
+    """All but the MAC addresses that the kernel and udev choose for made links where nobody says them; once spanning tree has
+    found its topology, for until then it ages addresses sooner."""
     wait_for(
         "the topology",
         lambda: "topology_change 1" not in kept.run("ip -d link show br0"),
         60 * kept.machine.GUEST_PATIENCE,
         1,
     )
-    seen = plain(f"{kept.everything()}\n{kept.run(MORE)}")
-    return re.sub(r"(?m)^br[12] \[{.*\n", "", re.sub(r"(?m)^((bond0|nic1|dum0) \S+) \S+", r"\1", seen))
+    seen = plain("\n".join([kept.everything(), kept.run(MORE), *vlans(kept)]))
+    return re.sub(r"(?m)^((bond0|nic1|dum0) \S+) \S+", r"\1", seen)
+
+
+def vlans(kept: KeptHost) -> list[str]:
+    """Those of filtering bridges and their ports. Elsewhere they mean nothing, and under NetworkManager 1.52 the ports have their
+    VLAN 1 after a boot only."""
+    links = json.loads(kept.run("ip -j -d link"))
+    filtering = {
+        link["ifname"] for link in links if link.get("linkinfo", {}).get("info_data", {}).get("vlan_filtering")
+    }
+    judged = filtering | {link["ifname"] for link in links if link.get("master") in filtering}
+    found = json.loads(kept.run("bridge -j vlan show") or "[]")
+    return sorted(f"{one['ifname']} {sorted(one['vlans'], key=str)}" for one in found if one["ifname"] in judged)
 
 
 def test_all_is_there_after_a_reboot(kept: KeptHost) -> None:
