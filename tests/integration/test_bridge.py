@@ -111,6 +111,25 @@ def test_mtu_of_bridge_and_ports(bridges: BridgeHost) -> None:
     assert [bridges.link(name)["mtu"] for name in ("br0", "p0", "p1")] == [1500, 1500, 1500]
 
 
+def test_a_bridge_whose_mtu_nobody_said_follows_its_ports(bridges: BridgeHost) -> None:
+    bridges.veth("p0", "p1")
+    bridges.run("ip link set p0 mtu 1400")
+    for ports, mtu in (
+        ([], 1500),
+        (["p0"], 1400),
+        (["p0", "p1"], 1400),
+        (["p1"], 1500),
+        ([], 1500),
+        (["p0", "p1"], 1400),
+    ):
+        assert bridges.settled(name="br0", ports=ports)["after"]["mtu"] == bridges.link("br0")["mtu"] == mtu
+    bridges.run("ip link set p1 mtu 1300")
+    assert bridges.link("br0")["mtu"] == 1300  # the kernel still does it: nothing is pinned
+    bridges.settled(name="br0", ports=["p1"], mtu=1450)
+    bridges.run("ip link set p0 mtu 1300")
+    assert bridges.settled(name="br0", ports=["p0", "p1"])["after"]["mtu"] == bridges.link("br0")["mtu"] == 1300
+
+
 def test_mac_up_and_down(bridges: BridgeHost) -> None:
     bridges.settled(name="br0", mac_address="52:54:00:AA-00-01".replace("-", ":"))
     assert bridges.link("br0")["address"] == "52:54:00:aa:00:01"

@@ -62,7 +62,7 @@ def _present(want: Want, state: State, observed: Observed) -> State:
         state = _port(want, port, state)
     if want.ports is not None and want.purge_ports:
         state = _purge(want, state)
-    state = _mtu(want, state)
+    state = _mtu(want, state, observed.state)
     source = heir_of(want, observed)
     if source:
         state = move(state, source, want.name)
@@ -187,20 +187,25 @@ def _unplug(state: State, link: Link) -> State:
     return with_links(state, dataclasses.replace(link, master=None, port_kind=None, port={}, vlans={}))
 
 
-def _mtu(want: Want, state: State) -> State:
-    """A bridge carries what its ports carry; a guest's tap has its MTU from its network."""
+def _mtu(want: Want, state: State, before: State) -> State:
+    """A bridge carries what its ports carry; a guest's tap has its MTU from its network. Until somebody says its MTU, the
+    kernel gives it that of its smallest port (br_mtu_auto_adjust in br_if.c)."""
     wanted = want.options.get("mtu")
     own = {port["name"] for port in want.ports or () if "mtu" in port}
     if wanted is None:
-        sizes = [link.mtu for link in state.ports(want.name) if link.mtu]
         bridge = state.links[want.name]
-        return state if bridge.mtu else with_links(state, dataclasses.replace(bridge, mtu=min(sizes, default=1500)))
+        follows = bridge.mtu in (0, _smallest(want.name, before))
+        return with_links(state, dataclasses.replace(bridge, mtu=_smallest(want.name, state))) if follows else state
     changed = [
         dataclasses.replace(link, mtu=wanted)
         for link in state.ports(want.name)
         if not link.guests and link.name not in own
     ]
     return with_links(state, *changed)
+
+
+def _smallest(bridge: str, state: State) -> int:
+    return min((link.mtu for link in state.ports(bridge) if link.mtu), default=USUAL_MTU)
 
 
 # Absent

@@ -61,11 +61,19 @@ def plan(desired: Desired, observed: Observed) -> Plan:
         after = view(then, want.name, observed.boot, boot.said(want, observed))
         item = Item(want.name, before, after, facts={"guests": observed.guests_on(want.name)})
         items.append(item)
-    steps = difference(now, then)
+    steps = _followed(difference(now, then), {want.name for want in desired.wants if "mtu" in want.options})
     steps += _pins(steps, now, then) if observed.boot else []
     if steps:
         checks.after(desired, then)
     return Plan(tuple(_dealt(items, steps, now, then)), before=now)
+
+
+def _followed(steps: list[Step], said: set[str]) -> list[Step]:
+    """A bridge whose MTU nobody said has that of its ports by itself, and goes on so: to say what is so pins nothing."""
+    return [
+        dataclasses.replace(step, rank=SETTLE) if step.rank == SHRINK and step.subject not in said else step
+        for step in steps
+    ]
 
 
 def _pins(steps: list[Step], now: State, then: State) -> list[Step]:

@@ -77,6 +77,21 @@ def test_a_port_runs_as_it_will_after_a_boot(what: str) -> None:
     assert sum(route.over("eno2") for route in then.routes) == 1
 
 
+@pytest.mark.parametrize(
+    "size, of_port, then",
+    [(1500, 1500, 1400), (1400, 1500, 1400), (1500, 1400, 1500), (1450, 1500, 1450)],
+    ids=["it shrinks with a port", "it is small enough", "it grows when a port leaves", "somebody chose it"],
+)
+def test_a_bridge_whose_mtu_nobody_said_follows_its_ports(size: int, of_port: int, then: int) -> None:
+    now = state()
+    links = {name: dataclasses.replace(now.links[name], mtu=of_port) for name in ("eno9", "eno2")}
+    links["eno2"] = dataclasses.replace(links["eno2"], mtu=1500 if then == 1500 else 1400)
+    links["br9"] = dataclasses.replace(now.links["br9"], mtu=size)
+    before = observed(dataclasses.replace(now, links={**now.links, **links}))
+    ports = ["eno2"] if then == 1500 else ["eno9", "eno2"]
+    assert goal(wanted(name="br9", ports=ports), before).links["br9"].mtu == then
+
+
 def test_of_a_route_with_two_ways_the_other_stays() -> None:
     there = state()
     both = dataclasses.replace(there.routes[0], hops=(Hop("eno1", "192.0.2.1"), Hop("eno2", "10.2.0.1")))
