@@ -28,6 +28,7 @@ options:
   mtu: &mtu
     description:
       - Bytes. Its ports have it as well, but for guests' taps and ports with an O(ports) MTU of their own.
+      - As long as nobody says one, a bridge has that of its smallest port.
     type: int
   mac_address: &mac_address
     description:
