@@ -81,7 +81,7 @@ options:
                 required: true
               lease_time: &lease_time
                 description:
-                  - How long a lease lasts, in seconds, or with a unit (V(90s), V(30m), V(12h)), or V(infinite).
+                  - How long a lease lasts, in seconds, or with a unit (V(300s), V(30m), V(12h)), at least two minutes; or V(infinite).
                   - Default is dnsmasq's own, one hour.
                 type: str
           hosts:

@@ -17,6 +17,7 @@ Interface = typing.Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
 _MAC = re.compile(r"[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}")
 _WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # https://www.w3.org/TR/xml/#charsets
 _DURATION = re.compile(r"(\d+)\s*([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -35,8 +36,8 @@ def _boolean(value: typing.Any) -> bool:
 
 def _text(value: typing.Any) -> str:
     text = str(value)
-    if any(ord(character) < 32 and character not in "\t\n\r" for character in text):
-        raise ValueError("control characters can't be kept in XML")
+    if _NOT_IN_XML.search(text):
+        raise ValueError("control characters and halves of characters can't be kept in XML")
     return text
 
 
@@ -94,7 +95,7 @@ def _duration(value: typing.Any) -> str:
         return "infinite"
     match = _DURATION.fullmatch(text)
     if not match:
-        raise ValueError("this is no duration; say for example 90s, 30m, 12h or infinite")
+        raise ValueError("this is no duration; say for example 300s, 30m, 12h or infinite")
     seconds = int(match[1]) * _UNITS[match[2]]
     if seconds == 0:
         return "infinite"

@@ -81,6 +81,8 @@ def normal(fields: Sequence[Field], values: Mapping[str, typing.Any], where: str
             value = _normal_value(field, value, f"{where}{field.name}", strict)
             if value not in (None, {}, []) and value != field.default:
                 result[field.name] = value
+        if strict and field.required and field.name not in result:
+            raise InputError(f"{where}{field.name} is missing")
     return result
 
 

@@ -148,9 +148,16 @@ def clear(row: Row, element: typing.Any) -> None:
 
 
 def canonical(element: typing.Any) -> str:
-    """Canonical XML 2.0 (https://www.w3.org/TR/xml-c14n2/) without the white space that libvirt re-indents."""
+    """Canonical XML 2.0 (https://www.w3.org/TR/xml-c14n2/) without the white space that libvirt re-indents; what stands
+    beside text is text."""
     copy = etree.fromstring(etree.tostring(element, with_tail=False))
-    return typing.cast(bytes, etree.tostring(copy, method="c14n2", strip_text=True)).decode()
+    for node in copy.iter(etree.Element):
+        beside = [node, *node] if len(node) else []
+        places = [(one, "text" if one is node else "tail") for one in beside]
+        if not any((getattr(one, place) or "").strip() for one, place in places):
+            for one, place in places:
+                setattr(one, place, None)
+    return typing.cast(bytes, etree.tostring(copy, method="c14n2")).decode()
 
 
 def text(element: typing.Any, pretty: bool = True) -> str:

@@ -17,6 +17,7 @@ import typing
 from .._core.errors import SystemFailure
 
 _NET = pathlib.Path("/sys/class/net")
+ISOLATED = "IFLA_BRPORT_ISOLATED"
 _IFF_TAP, _IFF_PERSIST = 0x0002, 0x0800  # linux/if_tun.h
 
 
@@ -44,6 +45,11 @@ def master(name: str) -> str | None:
     """The bridge (or bond) that a link is a port of."""
     path = _NET / name / "master"
     return os.path.basename(os.readlink(path)) if path.exists() else None
+
+
+def is_foreign(name: str) -> bool:
+    """Whether it is a link, and no bridge of the kernel's (Open vSwitch has its own)."""
+    return (_NET / name).exists() and not (_NET / name / "bridge").exists()
 
 
 def ports(bridge: str) -> list[str]:
@@ -92,7 +98,7 @@ def port_flags(device: str) -> dict[str, int]:
 
 # netlink attribute (linux/if_link.h) and file in sysfs (net/bridge/br_sysfs_if.c)
 _FLAGS = {
-    "IFLA_BRPORT_ISOLATED": "isolated",
+    ISOLATED: "isolated",
     "IFLA_BRPORT_LEARNING": "learning",
     "IFLA_BRPORT_UNICAST_FLOOD": "unicast_flood",
     "IFLA_BRPORT_MODE": "hairpin_mode",

@@ -25,6 +25,7 @@ class Interface:
     bridge: str | None
     portgroup: str | None
     port: str | None
+    isolated: bool = False  # from other ports that are
     details: tuple[str, ...] = ()  # bandwidth, vlan, virtualport and port, which go into its port
 
 
@@ -47,6 +48,7 @@ def interfaces(domain_xml: str) -> list[Interface]:
                 bridge=source.get("bridge"),
                 portgroup=source.get("portgroup"),
                 port=source.get("portid"),
+                isolated=any(port.get("isolated") == "yes" for port in element.findall("port")),
                 details=tuple(
                     etree.tostring(child, encoding="unicode", with_tail=False)
                     for child in element
@@ -60,6 +62,13 @@ def interfaces(domain_xml: str) -> list[Interface]:
 def port_uuid(port_xml: str) -> str:
     """The port's own UUID."""
     return typing.cast(str, etree.fromstring(port_xml).findtext("uuid"))
+
+
+def owner(port_xml: str) -> tuple[str, str]:
+    """(guest, MAC address) of a port."""
+    root = etree.fromstring(port_xml)
+    mac = root.find("mac")
+    return root.findtext("owner/name") or "", "" if mac is None else mac.get("address")
 
 
 def port_xml(interface: Interface) -> str:

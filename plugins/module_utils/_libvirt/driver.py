@@ -90,6 +90,7 @@ class Driver:
         self.uri = uri
         self._networks: dict[str, typing.Any] = {}
         self._domains: dict[str, typing.Any] = {}
+        self.port_flags: dict[str, dict[str, int]] = {}  # of taps that were unplugged in this task
         self._connection = self._open()
 
     @property

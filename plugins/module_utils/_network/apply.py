@@ -20,10 +20,10 @@ Arguments = Mapping[str, typing.Any]
 
 def apply(driver: Driver, plan: Plan) -> None:
     """Every step in its order; raises SystemFailure at the first that fails."""
-    flags = _flags(plan)
+    driver.port_flags.update(_flags(plan))
     for step in plan.steps:
         if step.verb == "plug":
-            _plug(driver, step, flags)
+            _plug(driver, step)
         else:
             VERBS[step.verb](driver, step.subject, step.arguments)
 
@@ -76,12 +76,16 @@ def _flags(plan: Plan) -> dict[str, dict[str, int]]:
     return {device: links.port_flags(device) for device in devices if device and links.master(device)}
 
 
-def _plug(driver: Driver, step: Step, flags: dict[str, dict[str, int]]) -> None:
-    """The tap into the bridge, then libvirt's own record of it: the order in which libvirt does it."""
+def _plug(driver: Driver, step: Step) -> None:
+    """The tap into the bridge, then libvirt's own record of it: the order in which libvirt does it. Its flags are those
+    that it had, also before an attempt that failed; whether it is kept from others, the network says."""
     guest, bridge = step.arguments["guest"], step.arguments["bridge"]
     if bridge is None and step.arguments["mode"] in OWN_BRIDGE:
         bridge = xml.read(driver.network_xml(step.subject, inactive=False) or "").definition.bridge  # chosen just now
-    if guest.device and bridge and links.master(guest.device) != bridge:
-        links.plug(guest.device, bridge, flags.get(guest.device, {}))
+    if guest.device and bridge and links.master(guest.device) != bridge and not links.is_foreign(bridge):
+        flags = dict(driver.port_flags.get(guest.device, {}))
+        if step.arguments["isolated"] or links.ISOLATED in flags:
+            flags[links.ISOLATED] = int(step.arguments["isolated"])
+        links.plug(guest.device, bridge, flags)
     if guest.port_xml:
         driver.reclaim_port(step.subject, domains.plugged_into(guest.port_xml, step.arguments["mode"], bridge or ""))

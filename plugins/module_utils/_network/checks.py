@@ -9,16 +9,19 @@ Only asked for what is about to change: a definition equal to what is there is n
 from __future__ import annotations
 
 import collections
+import dataclasses
 import ipaddress
 import re
 import typing
 from collections.abc import Iterator
 
+from .._core import kinds
 from .._core.errors import InputError
 from .._core.table import Options
 from .model import OWN_BRIDGE, Definition, Network, Observed
 
 NAME_LENGTH = 128
+_SHORTEST_LEASE = 120  # seconds; virNetworkDHCPLeaseTimeDefParseXML in network_conf.c
 _MACVTAP = ("private", "vepa", "passthrough")
 
 
@@ -56,21 +59,54 @@ def definition_problems(wanted: Definition, schema: frozenset[str] | None) -> It
             yield f"routes: via {via} is in none of the network's subnets, so it can't be reached"
 
 
-def collision_problems(name: str, wanted: Definition, observed: Observed, after: dict[str, Network]) -> Iterator[str]:
-    """A bridge name that is taken, an address that overlaps. `after` is every network as it will be."""
-    others = {other: network for other, network in after.items() if other != name}
-    yield from _bridge(name, wanted, observed, others)
-    own_bridges = {form.definition.own_bridge for network in [*observed.networks.values(), *observed.others.values()]
-                   for form in (network.live,) if form}  # fmt: skip
+@dataclasses.dataclass(frozen=True)
+class Ground:
+    """What is taken, reckoned once for all networks of a call."""
+
+    spans: list[tuple[int, int, int, str, str]]  # IP version, first and last address, CIDR, running network
+    bridges: dict[str, list[str]]  # {own bridge: its networks}
+    held: set[str]  # the bridges of networks that run now
+    links: frozenset[str]
+    subnets: list[tuple[int, int, int, str, str]]  # the same of the host's links
+
+
+def ground(observed: Observed, after: dict[str, Network]) -> Ground:
+    """`after` is every network as it will be."""
+    bridges: dict[str, list[str]] = {}
+    for name, network in after.items():
+        for bridge in {form.definition.own_bridge for form in (network.live, network.config) if form}:
+            if bridge:
+                bridges.setdefault(bridge, []).append(name)
+    running = {name: network.live.definition for name, network in after.items() if network.live}
+    now = [
+        network.live.definition for network in (*observed.networks.values(), *observed.others.values()) if network.live
+    ]
+    held = {one.own_bridge for one in now if one.own_bridge}
+    return Ground(
+        spans=[_span(subnet["address"], name) for name, one in running.items() for subnet in one.subnets],
+        bridges=bridges,
+        held=held,
+        links=frozenset(observed.links or ()),
+        subnets=[_span(cidr, link) for link, cidr in observed.host_subnets if link not in held],
+    )
+
+
+def _span(cidr: str, owner: str) -> tuple[int, int, int, str, str]:
+    net = ipaddress.ip_interface(cidr).network
+    return net.version, int(net.network_address), int(net.broadcast_address), cidr, owner
+
+
+def collision_problems(name: str, wanted: Definition, taken: Ground) -> Iterator[str]:
+    """A bridge name that is taken, an address that overlaps."""
+    yield from _bridge(name, wanted, taken)
     for subnet in wanted.subnets:
-        net = ipaddress.ip_interface(subnet["address"]).network
-        for other, network in others.items():
-            for there in network.live.definition.subnets if network.live else ():
-                if _overlap(net, there["address"]):
-                    yield f"address {subnet['address']} overlaps {there['address']} of the running network {other}"
-        for link, cidr in observed.host_subnets:
-            if link not in own_bridges and link != wanted.own_bridge and _overlap(net, cidr):
-                yield f"address {subnet['address']} overlaps {cidr}, which the host reaches through its link {link}"
+        version, first, last, cidr, _name = _span(subnet["address"], name)
+        for there, low, high, other, network in taken.spans:
+            if low <= last and first <= high and there == version and network != name:
+                yield f"address {cidr} overlaps {other} of the running network {network}"
+        for there, low, high, other, link in taken.subnets:
+            if low <= last and first <= high and there == version and link != wanted.own_bridge:
+                yield f"address {cidr} overlaps {other}, which the host reaches through its link {link}"
 
 
 def _overlap(net: ipaddress.IPv4Network | ipaddress.IPv6Network, cidr: str) -> bool:
@@ -78,17 +114,14 @@ def _overlap(net: ipaddress.IPv4Network | ipaddress.IPv6Network, cidr: str) -> b
     return net.version == other.version and net.overlaps(other)
 
 
-def _bridge(name: str, wanted: Definition, observed: Observed, others: dict[str, Network]) -> Iterator[str]:
+def _bridge(name: str, wanted: Definition, taken: Ground) -> Iterator[str]:
     bridge = wanted.own_bridge
     if bridge is None:
         return
-    for other, network in others.items():
-        if any(form.definition.own_bridge == bridge for form in (network.live, network.config) if form):
-            yield f"bridge: {bridge} is the bridge of network {other}; take another name or leave it out"
-            return
-    own = observed.networks.get(name)
-    holds_it = own is not None and own.live is not None and own.live.definition.own_bridge == bridge
-    if observed.links is not None and bridge in observed.links and not holds_it:
+    others = [other for other in taken.bridges.get(bridge, ()) if other != name]
+    if others:
+        yield f"bridge: {bridge} is the bridge of network {others[0]}; take another name or leave it out"
+    elif bridge in taken.links and bridge not in taken.held:  # whoever of ours holds it now goes, or keeps it
         yield f"bridge: {bridge} is a link of this host already; for guests on it say mode: bridge"
 
 
@@ -154,6 +187,7 @@ def _subnet(subnet: Options) -> Iterator[str]:
         yield f"{where}: bootp needs a DHCP range or a reservation; without one libvirt drops it"
     if subnet.get("local_ptr") and net.prefixlen % (8 if net.version == 4 else 4):
         yield f"{where}: local_ptr needs a prefix that is a multiple of {8 if net.version == 4 else 4}: a reverse zone has no other"
+    yield from _leases(where, dhcp)
     spans = []
     for span in dhcp.get("ranges", []):
         start, end = (ipaddress.ip_address(span[name]) for name in ("start", "end"))
@@ -171,6 +205,12 @@ def _subnet(subnet: Options) -> Iterator[str]:
         if two[0] <= one[1]:
             yield f"{where}: {one[2]} and {two[2]} overlap"
     yield from _reservations(where, interface, dhcp.get("hosts", []))
+
+
+def _leases(where: str, dhcp: Options) -> Iterator[str]:
+    for one in (*dhcp.get("ranges", []), *dhcp.get("hosts", [])):
+        if "lease_time" in one and 0 < kinds.seconds_of(one["lease_time"]) < _SHORTEST_LEASE:
+            yield f"{where}: lease_time {one['lease_time']}: libvirt takes {_SHORTEST_LEASE} seconds and more"
 
 
 def _reservations(where: str, interface: typing.Any, hosts: list[Options]) -> Iterator[str]:

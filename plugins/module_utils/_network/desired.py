@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import typing
 
+from .._core import kinds
 from .._core.errors import InputError
 from .._core.subnets import whole_subnet
 from .._core.table import Options
@@ -50,9 +51,12 @@ def _want(params: Params, above: Params) -> Want:
     if not name:
         raise InputError("name is missing: say which network is meant")
     try:
+        kinds.TEXT.parse(name)
         source, text = _source(name, params)
-    except InputError as error:
-        raise InputError(f"network {name}: {error}") from error
+    except (InputError, ValueError) as error:
+        raise InputError(
+            f"network {name!r}: name: {error}" if isinstance(error, ValueError) else f"network {name}: {error}"
+        ) from error
     if common["autostart"] is None and common["state"] in (ACTIVE, PRESENT):
         common["autostart"] = True
     if source and common["state"] == ABSENT:

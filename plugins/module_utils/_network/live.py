@@ -59,10 +59,10 @@ def _without_texts(one: Definition) -> tuple[Options, tuple[str, ...]]:
 
 
 def matters(live: Definition, wanted: Definition, metadata_live: bool) -> bool:
-    """Whether what runs differs in anything that running makes a difference for."""
-    if metadata_live:
-        return live != wanted
-    return _without_texts(live) != _without_texts(wanted)
+    """Whether what runs differs in anything that running makes a difference for, and that can be told."""
+    if _without_texts(live) != _without_texts(wanted):
+        return True
+    return any(True for _update in _texts(live, wanted, metadata_live))
 
 
 def _skeleton(one: Definition) -> tuple[Options, tuple[str, ...]]:
@@ -107,7 +107,8 @@ def _subnets(live: Definition, wanted: Definition, live_xml: str) -> Iterator[Up
     """The index counts every <ip> of the live XML as it stands there, both families."""
     order = xml.read_addresses(live_xml)
     there = {subnet["address"]: subnet.get("dhcp", {}) for subnet in live.subnets}
-    for subnet in wanted.subnets:
+    # libvirt serves DHCP in one subnet of a family: the one that loses it goes first
+    for subnet in sorted(wanted.subnets, key=lambda one: "dhcp" in one):
         address = subnet["address"]
         now, then = there[address], subnet.get("dhcp", {})
         if now == then:
@@ -249,7 +250,9 @@ def _texts(live: Definition, wanted: Definition, metadata_live: bool) -> Iterato
             yield Update("modify", name, FIRST_MATCH, then)
     now, then = (xml.fragments(one.options.get("metadata", "")) for one in (live, wanted))
     for namespace in sorted({*now, *then}):
-        if now.get(namespace) != then.get(namespace):
+        # told live, what has no namespace would get that of the whole (virXMLInjectNamespace)
+        whole = all(xml.has_namespaces(one[namespace]) for one in (now, then) if namespace in one)
+        if now.get(namespace) != then.get(namespace) and whole:
             yield Update("modify", "metadata", FIRST_MATCH, then.get(namespace), namespace)
 
 

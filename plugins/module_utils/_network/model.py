@@ -65,6 +65,7 @@ class Guest:
     portgroup: str | None
     plugged: bool
     port_xml: str = ""
+    isolated: bool = False  # from other guests, as it was started
 
 
 @dataclasses.dataclass(frozen=True)

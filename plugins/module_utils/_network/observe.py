@@ -74,11 +74,14 @@ def with_guests(driver: Driver, networks: dict[str, Network], names: set[str], l
     result = dict(networks)
     for name in names & set(networks):
         network = networks[name]
-        bridge = network.live.definition.bridge if network.live else network.kept.definition.bridge
+        running = (network.live or network.kept).definition  # guests hang where it runs, whatever is stored for later
+        bridge, own = running.bridge, running.own_bridge
         ports = {domains.port_uuid(text): text for text in driver.ports_xml(name)} if network.live else {}
-        own = network.kept.definition.own_bridge
         members = [one for one in interfaces if one.network == name or (own and one.bridge == own and not one.network)]
         guests = [_guest(one, ports, _hangs(one, bridge, loose, driver.local)) for one in members]
+        if running.mode == "hostdev":  # their interfaces don't say the network's name
+            claimed = {one.port for one in members}
+            guests += [_of_port(uuid, text) for uuid, text in ports.items() if uuid not in claimed]
         guests += _strangers(own, {one.device for one in members}) if network.live and bridge and driver.local else []
         result[name] = dataclasses.replace(
             network, guests=tuple(sorted(guests, key=lambda guest: (guest.guest, guest.mac)))
@@ -88,7 +91,7 @@ def with_guests(driver: Driver, networks: dict[str, Network], names: set[str], l
 
 def _hangs(interface: domains.Interface, bridge: str | None, loose: set[str], local: bool) -> bool:
     """Whether the guest's device is where the network wants it; macvtap devices (no bridge) are always."""
-    if not local or not bridge or not interface.device:
+    if not local or not bridge or not interface.device or links.is_foreign(bridge):
         return True
     return interface.device not in loose and links.master(interface.device) in (bridge, None)
 
@@ -104,7 +107,14 @@ def _guest(interface: domains.Interface, ports: dict[str, str], hangs: bool) -> 
         portgroup=interface.portgroup,
         plugged=hangs and counted,
         port_xml=port,
+        isolated=interface.isolated,
     )
+
+
+def _of_port(uuid: str, text: str) -> Guest:
+    """A guest of which only libvirt's record of its port is known."""
+    owner, mac = domains.owner(text)
+    return Guest(owner, mac, None, uuid, None, True, text)
 
 
 def _strangers(bridge: str | None, known: set[str | None]) -> list[Guest]:

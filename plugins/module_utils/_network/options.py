@@ -347,14 +347,22 @@ METADATA = Field("metadata", kinds.TEXT)
 # The short form of one subnet.
 SHORT_FORM: tuple[Field, ...] = (Field("address", kinds.CIDR), Field("dhcp", kinds.BOOLEAN))
 
+_POOL = ("interfaces", "addresses")
 CHOSEN = tuple(row.name for row in TABLE if row.chosen)
 
 
 def definition(
     values: typing.Mapping[str, typing.Any], extras: tuple[str, ...] = (), strict: bool = True
 ) -> Definition:
-    """Options in normal form. The mode stands always, so that nobody has to know libvirt's default."""
-    options = normal(TABLE, values, strict=strict)
+    """Options in normal form. The mode stands always, so that nobody has to know libvirt's default.
+
+    An empty title or description is none to libvirt. Of a running network with a physical function, libvirt tells all its
+    virtual ones, too (networkCreateInterfacePool in bridge_driver.c).
+    """
+    said = {name: value for name, value in values.items() if value != "" or name not in ("title", "description")}
+    options = normal(TABLE, said, strict=strict)
+    if not strict and "pf" in options.get("forward", {}):
+        options["forward"] = {name: options["forward"][name] for name in options["forward"] if name not in _POOL}
     metadata = values.get("metadata")
     if metadata:
         options["metadata"] = metadata

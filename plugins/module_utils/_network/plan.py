@@ -155,12 +155,12 @@ def _running(
         guests = (network.guests if network else None) or ()
         return (
             form,
-            [Step(START, want.name, "start", "start"), *_plugs(want.name, form, guests)],
+            [Step(START, want.name, "start", "start"), *_plugs(want.name, None, form, guests)],
             {"guests": _names(network)},
         )
     calls = _updates(network.name, now, form, observed)
     if calls is not None:
-        steps = [*calls, *_plugs(want.name, now, _loose(network))]
+        steps = [*calls, *_plugs(want.name, now, now, _loose(network))]
         goal = form if calls else now
         return (
             goal,
@@ -170,8 +170,8 @@ def _running(
     names = _names(network)
     facts: dict[str, object] = {"guests": names, "differing": _differing(now, form)}
     if want.restart == NEVER or (want.restart == IF_UNUSED and names):
-        return now, _plugs(want.name, now, _loose(network)), {**facts, "restart_required": True}
-    return form, _restart(want.name, form, network.guests or (), {}), facts
+        return now, _plugs(want.name, now, now, _loose(network)), {**facts, "restart_required": True}
+    return form, _restart(want.name, now, form, network.guests or (), {}), facts
 
 
 def _updates(name: str, now: Form, goal: Form, observed: Observed) -> list[Step] | None:
@@ -188,8 +188,12 @@ def _updates(name: str, now: Form, goal: Form, observed: Observed) -> list[Step]
     return [Step(UPDATE, name, "update", call.action, dataclasses.asdict(call)) for call in calls]
 
 
-def _restart(name: str, goal: Form, guests: Sequence[Guest], start: Mapping[str, object]) -> list[Step]:
-    return [Step(STOP, name, "stop", ""), Step(START, name, "start", "restart", start), *_plugs(name, goal, guests)]
+def _restart(name: str, now: Form, goal: Form, guests: Sequence[Guest], start: Mapping[str, object]) -> list[Step]:
+    return [
+        Step(STOP, name, "stop", ""),
+        Step(START, name, "start", "restart", start),
+        *_plugs(name, now, goal, guests),
+    ]
 
 
 def _differing(now: Form, goal: Form) -> list[str]:
@@ -199,13 +203,25 @@ def _differing(now: Form, goal: Form) -> list[str]:
 # Guests
 
 
-def _plugs(name: str, form: Form, guests: Sequence[Guest]) -> list[Step]:
-    """Plug these guests' interfaces in (again)."""
+def _plugs(name: str, now: Form | None, form: Form, guests: Sequence[Guest]) -> list[Step]:
+    """Plug these guests' interfaces in (again). `now` is what they hung in: a guest that is kept from others and did not
+    have that from its network goes on so."""
     place = {"mode": form.definition.mode, "bridge": form.definition.bridge}
+    isolates, isolated = _isolates(form), now is not None and _isolates(now)
     return [
-        Step(PLUG, name, "plug", f"plug {guest.guest} {guest.mac}".rstrip(), {"guest": guest, **place})
+        Step(
+            PLUG,
+            name,
+            "plug",
+            f"plug {guest.guest} {guest.mac}".rstrip(),
+            {"guest": guest, "isolated": isolates or (guest.isolated and not isolated), **place},
+        )
         for guest in guests
     ]
+
+
+def _isolates(form: Form) -> bool:
+    return bool(form.definition.options.get("isolate_ports"))
 
 
 def _loose(network: Network) -> list[Guest]:
@@ -264,11 +280,11 @@ def _back_live(before: Network, goal: Form, network: Network | None, observed: O
     stored = before.config and before.config.definition == goal.definition
     start = {} if stored else {"xml": goal.xml}
     if not network or not network.live:
-        return [Step(START, name, "start", "start", start), *_plugs(name, goal, guests)]
+        return [Step(START, name, "start", "start", start), *_plugs(name, None, goal, guests)]
     calls = _updates(name, network.live, goal, observed)
     if calls is not None:
-        return [*calls, *_plugs(name, goal, _loose(network))]
-    return _restart(name, goal, guests, start)
+        return [*calls, *_plugs(name, goal, goal, _loose(network))]
+    return _restart(name, goal, goal, guests, start)
 
 
 # Refusals that need to know all
@@ -281,7 +297,7 @@ def _refuse(items: list[Item], observed: Observed) -> None:
     from . import checks  # only here, as `live` above
 
     after = {**observed.networks, **observed.others, **{item.subject: item.after for item in items}}
-    there = {name: network for name, network in after.items() if network is not None}
+    taken = checks.ground(observed, {name: network for name, network in after.items() if network is not None})
     for item in items:
         verbs = {step.verb for step in item.steps}
         if "define" in verbs:
@@ -290,17 +306,22 @@ def _refuse(items: list[Item], observed: Observed) -> None:
             checks.refuse(item.subject, checks.definition_problems(definition, observed.schema))
         running = item.after.live if item.after else None
         if "start" in verbs and running and _moves(item, running):
-            checks.refuse(item.subject, checks.collision_problems(item.subject, running.definition, observed, there))
+            checks.refuse(item.subject, checks.collision_problems(item.subject, running.definition, taken))
         elif "define" in verbs and item.before is None:
             definition = item.after.config.definition
             own = dataclasses.replace(definition, options={**definition.options, "subnets": []})
-            checks.refuse(item.subject, checks.collision_problems(item.subject, own, observed, there))
+            checks.refuse(item.subject, checks.collision_problems(item.subject, own, taken))
         if "plug" in verbs:
-            _refuse_plugging(item.subject, observed)
+            _refuse_plugging(item.subject, item.after, observed)
 
 
-def _refuse_plugging(name: str, observed: Observed) -> None:
+def _refuse_plugging(name: str, after: Network | None, observed: Observed) -> None:
     """Found out before a guest is unplugged that could not be plugged in again."""
+    if after and after.kept.definition.options.get("bridge_options", {}).get("mac_table_manager") == "libvirt":
+        raise InputError(
+            f"network {name}: bridge_options.mac_table_manager: libvirt tells the bridge of a guest's address only when the guest"
+            " starts, so nobody would reach guests that are plugged back in; say restart: never, and start them anew"
+        )
     if observed.links is None:
         raise MissingError(
             f"network {name}: plugging guests back in has to be done on the KVM host itself, in its kernel;"

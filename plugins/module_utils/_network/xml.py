@@ -41,7 +41,7 @@ def parse(text: str) -> typing.Any:
 def read(text: str, strict: bool = False) -> Form:
     """What the XML says. Strict is for a user's XML: a value that can't be understood is an InputError."""
     root = parse(text)
-    foreign, ours = _read_metadata(root)
+    foreign, ours = _read_metadata(root, strict)
     try:
         values = xmltable.read(TABLE, root)
     except (KeyError, ValueError, TypeError) as error:
@@ -105,11 +105,27 @@ def item(row: Row, value: typing.Any) -> str:
 
 def fragments(text: str) -> dict[str, str]:
     """The elements of a piece of metadata in canonical XML, by their namespace; raises InputError."""
-    root = parse(f"<network>{text}</network>") if text.strip() else etree.Element("network")
+    return _fragments(parse(f"<network>{text}</network>") if text.strip() else etree.Element("network"))
+
+
+def _fragments(root: typing.Any) -> dict[str, str]:
+    found: dict[str, str] = {}
     for element in root:
-        if not etree.QName(element).namespace:
+        namespace = etree.QName(element).namespace
+        if not namespace:
             raise InputError(f"metadata: <{element.tag}> has no namespace; libvirt keeps only elements that have one")
-    return {typing.cast(str, etree.QName(element).namespace): canonical(element) for element in root}
+        if namespace in found:
+            raise InputError(f"metadata: two elements have the namespace {namespace}; libvirt keeps one of each")
+        found[namespace] = canonical(element)
+    loose = [text.strip() for text in (root.text, *(element.tail for element in root)) if text and text.strip()]
+    if loose:
+        raise InputError(f"metadata: {loose[0]!r} stands in no element; libvirt keeps only elements")
+    return found
+
+
+def has_namespaces(fragment: str) -> bool:
+    """Whether each element has one."""
+    return all(etree.QName(element).namespace for element in etree.fromstring(fragment).iter(etree.Element))
 
 
 def join(pieces: dict[str, str]) -> str:
@@ -120,11 +136,13 @@ def join(pieces: dict[str, str]) -> str:
 # Metadata
 
 
-def _read_metadata(root: typing.Any) -> tuple[str, bool]:
+def _read_metadata(root: typing.Any, strict: bool) -> tuple[str, bool]:
     """The foreign elements in canonical XML, and whether our mark is among the others."""
     metadata = root.find("metadata")
     if metadata is None:
         return "", False
+    if strict:
+        _fragments(metadata)
     pieces = {etree.QName(child).namespace or child.tag: canonical(child) for child in metadata if child.tag != MARK}
     return join(pieces), metadata.find(MARK) is not None
 

@@ -83,11 +83,21 @@ def test_collisions() -> None:
         links=("eth0", "virbr7"),
         host_subnets=(("eth0", "10.0.0.0/16"), ("virbr7", "10.0.0.128/25")),
     )
-    found = list(checks.collision_problems("n", nat(), observed, {"other": other}))
+    ground = checks.ground(observed, {"other": other})
+    found = list(checks.collision_problems("n", nat(), ground))
     assert len(found) == 2 and "running network other" in found[0] and "link eth0" in found[1]
     taken = definition({"mode": "nat", "bridge": "virbr7"})
-    assert "bridge of network other" in next(checks.collision_problems("n", taken, observed, {"other": other}))
+    assert "bridge of network other" in next(checks.collision_problems("n", taken, ground))
     taken = definition({"mode": "nat", "bridge": "eth0"})
-    assert "a link of this host" in next(checks.collision_problems("n", taken, observed, {"other": other}))
-    gone: dict[str, Network] = {}
-    assert not list(checks.collision_problems("n", definition({"mode": "nat", "bridge": "virbr8"}), observed, gone))
+    assert "a link of this host" in next(checks.collision_problems("n", taken, ground))
+    gone = checks.ground(observed, {})
+    assert not list(checks.collision_problems("n", definition({"mode": "nat", "bridge": "virbr8"}), gone))
+    # the bridge of one that goes
+    assert not list(checks.collision_problems("n", definition({"mode": "nat", "bridge": "virbr7"}), gone))
+
+
+@pytest.mark.parametrize("lease, fine", [("119s", False), ("2m", True), ("infinite", True)])
+def test_leases_that_libvirt_takes(lease: str, fine: bool) -> None:
+    span = {"start": "10.0.0.2", "end": "10.0.0.9", "lease_time": lease}
+    wanted = definition({"mode": "nat", "subnets": [{"address": "10.0.0.1/24", "dhcp": {"ranges": [span]}}]})
+    assert (not list(checks.definition_problems(wanted, None))) is fine

@@ -69,3 +69,36 @@ BAD = [
 def test_refused(params: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         desired(params)
+
+
+@pytest.mark.parametrize("name", ["lab\x01", "lab\ufffe", "lab\ud800"])
+def test_a_name_that_no_xml_can_hold(name: str) -> None:
+    with pytest.raises(InputError, match="can't be kept in XML"):
+        want(name=name, mode="isolated")
+
+
+MISSING = {
+    "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2'/></dhcp></ip>": "ranges[0].end is missing",
+    "<ip address='10.0.0.1' prefix='24'><dhcp><host mac='52:54:00:00:00:01'/></dhcp></ip>": "hosts[0].ip is missing",
+    "<ip family='ipv4'/>": "subnets[0].address is missing",
+    "<route address='10.9.0.0' prefix='16'/>": "routes[0].via is missing",
+    "<route gateway='10.0.0.9'/>": "routes[0].to is missing",
+    "<portgroup default='yes'/>": "portgroups[0].name is missing",
+    "<dns><txt value='a'/></dns>": "dns.txts[0].name is missing",
+    "<dns><host><hostname>a</hostname></host></dns>": "dns.hosts[0].ip is missing",
+    "<dns><host ip='10.0.0.9'/></dns>": "dns.hosts[0].hostnames is missing",
+    "<forward mode='nat'><nat><port start='1025'/></nat></forward>": "nat.ports.end is missing",
+    "<metadata><a:x xmlns:a='u'/><a:y xmlns:a='u'/></metadata>": "two elements have the namespace u",
+    "<metadata>hello</metadata>": "stands in no element",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", MISSING)
+def test_half_of_something_in_xml(part: str) -> None:
+    with pytest.raises(InputError) as told:
+        want(xml=f"<network><name>n</name>{part}</network>")
+    assert MISSING[part] in str(told.value)
+
+
+def test_an_empty_title_is_none() -> None:
+    assert want(name="n", mode="isolated", title="", description="").source == want(name="n", mode="isolated").source

@@ -51,6 +51,10 @@ CASES = {
     "an SRV like another but for its domain": (dns(srvs=[SRV]), dns(srvs=[SRV, {"service": "s", "protocol": "tcp"}]), None),
     "portgroup": ({"portgroups": [{"name": "a"}]}, {"portgroups": [{"name": "a", "default": True}]}, ["modify"]),
     "forwarders need a restart": (dns(), dns(forwarders=[{"address": "10.0.0.1"}]), None),
+    "DHCP moves to another subnet": (
+        {"mode": "nat", "subnets": [{"address": "10.0.1.1/24"}, {"address": "10.0.2.1/24", "dhcp": {"hosts": [{**A, "ip": "10.0.2.9"}]}}]},
+        {"mode": "nat", "subnets": [{"address": "10.0.1.1/24", "dhcp": {"hosts": [{**A, "ip": "10.0.1.9"}]}}, {"address": "10.0.2.1/24"}]},
+        ["delete", "add"]),
     "mtu needs a restart": ({}, {"mtu": 1400}, None),
     "mode needs a restart": ({"mode": "nat"}, {"mode": "route"}, None),
     "a new subnet needs a restart": ({}, {"subnets": [{"address": "10.0.0.1/24"}]}, None),
@@ -159,3 +163,14 @@ def matching(call: live.Update, one, item) -> bool:
         names = {name.text for name in one} & {name.text for name in item}
         return one.get("ip") == item.get("ip") or bool(names)
     return all(item.get(name) is None or one.get(name) == item.get(name) for name in _KEYS[call.section])
+
+
+@pytest.mark.parametrize("child, calls", [("<a:c>1</a:c>", 1), ("<c>1</c>", 0)])
+def test_metadata_without_a_namespace_waits_for_the_next_start(child: str, calls: int) -> None:
+    """Told live, libvirt would put it into that of the whole, and what runs would differ for ever."""
+    now, then = (
+        definition({"metadata": xml.join(xml.fragments(f'<a:b xmlns:a="urn:a">{one}</a:b>'))})
+        for one in (child, child.replace("1", "2"))
+    )
+    assert len(live.updates(now, then, "<network/>", metadata_live=True) or []) == calls
+    assert live.matters(now, then, metadata_live=True) is bool(calls)

@@ -215,3 +215,32 @@ def told(observed: Observed) -> dict:
         name: (net.live and net.live.definition, net.config and net.config.definition, net.autostart)
         for name, net in observed.networks.items()
     }
+
+
+def plugged(now: dict, then: dict, isolated: bool) -> bool:
+    """How the guest hangs in the network after its restart."""
+    there = network(options(**now), options(**now), (dataclasses.replace(GUEST, isolated=isolated),))
+    wanted = desired({**NET, "mtu": 1400, "restart": "always", **then})
+    steps = plan(wanted, Observed({"n": there}, links=())).steps
+    return next(step.arguments["isolated"] for step in steps if step.verb == "plug")
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "isolated", "after"),
+    [
+        ({}, {"isolate_ports": True}, False, True),
+        ({"isolate_ports": True}, {"isolate_ports": False}, True, False),
+        ({"isolate_ports": True}, {"isolate_ports": True}, True, True),
+        ({}, {}, True, True),  # by a word of its own
+        ({}, {}, False, False),
+    ],
+)
+def test_who_is_kept_from_others_after_a_restart(now: dict, then: dict, isolated: bool, after: bool) -> None:
+    assert plugged(now, then, isolated) is after
+
+
+def test_where_libvirt_keeps_the_bridges_addresses_nobody_can_be_plugged_back_in() -> None:
+    kept = {"bridge_options": {"mac_table_manager": "libvirt"}}
+    there = network(options(**kept), options(**kept), (GUEST,))
+    with pytest.raises(InputError, match="mac_table_manager"):
+        plan(desired({**NET, **kept, "mtu": 1400, "restart": "always"}), Observed({"n": there}, links=()))

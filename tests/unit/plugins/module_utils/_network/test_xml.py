@@ -31,6 +31,8 @@ SAME = [
     ("<forward mode='hostdev'><address type='pci' domain='0' bus='3' slot='0' function='1'/></forward>",
      "<forward mode='hostdev' managed='no'><address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x1'/></forward>"),
     ("<metadata><a:b xmlns:a='urn:a'>\n  <a:c/>\n</a:b></metadata>", "<metadata><a:b xmlns:a='urn:a'><a:c/></a:b></metadata>"),
+    ("<forward mode='hostdev'><pf dev='eth3'/><address type='pci' domain='0' bus='3' slot='0' function='1'/></forward>",
+     "<forward mode='hostdev'><pf dev='eth3'/></forward>"),
     ("<route address='10.9.0.0' netmask='255.255.0.0' gateway='10.0.0.2' metric='1'/>",
      "<route family='ipv4' address='10.9.0.0' prefix='16' gateway='10.0.0.2'/>"),
 ]  # fmt: skip
@@ -124,3 +126,8 @@ def test_entities_are_not_read(tmp_path) -> None:
 def test_metadata_needs_namespaces() -> None:
     with pytest.raises(InputError, match="no namespace"):
         xml.fragments("<a/>")
+
+
+def test_text_of_metadata_is_kept_to_the_letter() -> None:
+    said = '<a:note xmlns:a="u">Hello <a:b>big</a:b> world,\n<a:c> x </a:c></a:note>'
+    assert xml.fragments(said)["u"] == said
