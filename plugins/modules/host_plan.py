@@ -97,7 +97,11 @@ interfaces:
   type: list
   elements: dict
 leftovers:
-  description: What was made for an earlier declaration and has to go, for each of the three modules.
+  description: What was made for an earlier declaration and has to go, or back to where it was, for each of the three modules.
+  returned: success
+  type: dict
+waiting:
+  description: The networks and bridges among them that come into the place of what has to go, so that check mode can't ask for them.
   returned: success
   type: dict
 declared:
@@ -115,14 +119,27 @@ made:
   type: dict
 """
 
+import functools
+
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge import desired as bridges
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge import options as bridge_options
 from ansible_collections.virtnet.kvm.plugins.module_utils._core.flow import inform
-from ansible_collections.virtnet.kvm.plugins.module_utils._host.look import gather
+from ansible_collections.virtnet.kvm.plugins.module_utils._host.look import Taker, gather
+from ansible_collections.virtnet.kvm.plugins.module_utils._interface import desired as interfaces
+from ansible_collections.virtnet.kvm.plugins.module_utils._interface import options as interface_options
+from ansible_collections.virtnet.kvm.plugins.module_utils._network import desired as networks
+from ansible_collections.virtnet.kvm.plugins.module_utils._network import options as network_options
 
 
 def main() -> None:
     """One task."""
+    takers = {
+        "bridges": Taker(bridge_options.spec(), bridges.desired),
+        "networks": Taker(network_options.spec(), networks.desired),
+        "interfaces": Taker(interface_options.spec(), interfaces.desired),
+    }
     inform(
-        gather,
+        functools.partial(gather, takers=takers),
         argument_spec={
             "networks": {"type": "list", "elements": "dict", "default": []},
             "guests": {"type": "list", "elements": "dict", "default": []},

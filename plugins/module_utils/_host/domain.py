@@ -34,7 +34,7 @@ def connect(params: Params, dry: bool) -> contextlib.AbstractContextManager[typi
 
 
 def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
-    """Our rules match our bridges only, so they can't cut the connection off."""
+    """Our rules match our bridges only, and host_plan refuses a forward of the connection's own port."""
     del desired, observed, plan
     return contextlib.nullcontext({})
 

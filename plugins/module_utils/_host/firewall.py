@@ -56,6 +56,10 @@ def _forwarding(networks: Networks) -> typing.Iterator[list[str]]:
     # where a packet comes from is looked at first: what one network lets in, another may not let out
     jumps = [f'iifname "{one.bridge}" jump from-{number}' for number, one in enumerate(ours)]
     jumps += [f'oifname "{one.bridge}" jump to-{number}' for number, one in enumerate(ours)]
+    # guests that are kept apart on their bridge may not meet by way of their host either
+    jumps += [
+        f'iifname "{one.bridge}" oifname "{one.bridge}" drop' for one in networks if one.options.get("isolate_guests")
+    ]
     yield _chain("forward", jumps, "filter hook forward priority filter")
 
 

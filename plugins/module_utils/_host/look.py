@@ -10,12 +10,13 @@ import pathlib
 import typing
 
 from .._core import command, files
+from .._core.errors import InputError
 from .._core.flow import Params
 from .._core.table import Options
-from .._kernel import read
+from .._kernel import links, probe, read
 from .._libvirt import domains
 from .._libvirt import driver as libvirt_driver
-from . import patterns, units
+from . import checks, patterns, units
 from .model import Declaration, File, State
 from .services import remembered
 
@@ -52,30 +53,65 @@ _NEEDS = {
 }
 
 
-def gather(params: Params) -> dict[str, typing.Any]:
-    """The declaration as the modules' options; raises InputError with everything that can't be meant here."""
+class Taker(typing.NamedTuple):
+    """What a module takes: its argument spec and its reading of it."""
+
+    spec: Options
+    desired: typing.Callable[[Params], typing.Any]
+
+
+def gather(params: Params, takers: typing.Mapping[str, Taker]) -> dict[str, typing.Any]:
+    """The declaration as the modules' options; raises InputError with everything that can't be meant here. `takers` are the
+    modules that make bridges, networks and interfaces."""
     before = _record()
     said: Options = {"networks": params["networks"], "guests": params["guests"]}
     said = patterns.merged(before if params["keep"] else {}, said, params["remove"] or {})
     found, errors = patterns.understood(said["networks"], said["guests"])
     packages = _missing()
-    there = _there(params["uri"], bool(packages), {plug.guest for plug in found.plugs})
+    made_for = {one["guest"] for one in before.get("interfaces", [])}
+    there = _there(params["uri"], {plug.guest for plug in found.plugs} | made_for)
     named = {str(one.get("name")) for one in said["networks"]}
     record = {**patterns.record(found, there, before), "declared": said}
     leftovers = patterns.leftovers(before, record, there)
     going = {one["name"] for one in leftovers["networks"]}
-    patterns.refuse([*errors, *_refused(found, named | there.get("networks", set()) - going, there)])
-    return {
-        "packages": packages,
-        "daemons": [] if packages or any(map(command.is_active, _DAEMONS)) else [_daemon()],
+    made = {
         "bridges": [patterns.bridge(one, before) for one in found.networks if one.own_bridge],
         "networks": [patterns.libvirt_network(one) for one in found.networks],
         "interfaces": [patterns.interface(plug) for plug in found.plugs],
+    }
+    errors += _refused(found, named | there.get("networks", set()) - going, there)
+    errors += checks.locked_out(found.networks, probe.own_connection())
+    gone = {one["name"] for one in leftovers["bridges"]} | {
+        one["bridge"] for name, one in before.get("networks", {}).items() if name in going
+    }
+    errors += checks.on_links(found.networks, links.subnets(), gone)
+    patterns.refuse([*errors, *_not_taken(made, takers)])
+    return {
+        "packages": packages,
+        "daemons": [] if packages or any(map(command.is_active, _DAEMONS)) else [_daemon()],
+        **made,
         "leftovers": leftovers,
+        "waiting": patterns.waiting(found, before, leftovers),
         "declared": said["networks"],
         "record": record,
         "made": before,
     }
+
+
+def _not_taken(made: Options, takers: typing.Mapping[str, Taker]) -> typing.Iterator[str]:
+    """What the modules themselves would refuse, in the midst of it."""
+    for kind, taker in takers.items():
+        known = taker.spec[kind]["options"]
+        for one in made[kind]:
+            what = f"guest {one['guest']}" if kind == "interfaces" else f"network {one['name']}"
+            strangers = sorted(str(name) for name in one if name not in known)
+            if strangers:
+                yield f"{what}: {strangers[0]}: there is no such option; take {', '.join(sorted(known))}"
+                continue
+            try:
+                taker.desired({kind: [one]})
+            except InputError as error:
+                yield str(error)
 
 
 def _record() -> Options:
@@ -105,12 +141,13 @@ def _daemon() -> str:
     return "libvirtd" if command.is_there("libvirtd") else "virtnetworkd"
 
 
-def _there(uri: str, bare: bool, guests: set[str]) -> Options:
+def _there(uri: str, guests: set[str]) -> Options:
     """Names of what the host has; guests and networks are None where libvirt can't be asked yet."""
-    links = {path.name for path in _LINKS.iterdir()}
-    bridges = {name for name in links if (_LINKS / name / "bridge").exists()}
-    found: Options = {"links": links, "bridges": bridges, "networks": None, "guests": None}
-    if not bare and libvirt_driver.is_installed() and any(map(command.is_active, _DAEMONS)):
+    names = set(links.names())
+    bridges = {name for name in names if (_LINKS / name / "bridge").exists()}
+    found: Options = {"links": names, "bridges": bridges, "networks": None, "guests": None}
+    can_ask = libvirt_driver.is_installed() and _is_there("python lxml")
+    if can_ask and any(map(command.is_active, _DAEMONS)):
         with libvirt_driver.connect(uri) as driver:
             found["networks"] = {entry.name for entry in driver.networks()}
             found["guests"] = {entry.name for entry in driver.domains()}
@@ -119,10 +156,10 @@ def _there(uri: str, bare: bool, guests: set[str]) -> Options:
 
 
 def _plugged(driver: typing.Any, guest: str) -> list[Options]:
-    """What a guest has on networks, as it is stored."""
+    """What a guest has on networks and bridges, as it is stored."""
     text = driver.domain_xml(guest, True)
     found = domains.interfaces(text) if text else []
-    return [{"guest": guest, "network": one.network, "mac": one.mac} for one in found if one.network]
+    return [{"guest": guest, "network": one.network, "bridge": one.bridge, "mac": one.mac} for one in found]
 
 
 def _refused(found: Declaration, known: set[str], there: Options) -> typing.Iterator[str]:

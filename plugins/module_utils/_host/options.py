@@ -104,6 +104,9 @@ def network(said: typing.Mapping[str, typing.Any], at: int) -> Network:
         wrong = "name is missing" if not name else f"pattern: {pattern!r}: take one of {', '.join(PATTERNS)}"
         raise InputError(f"{where}: {wrong}")
     errors = [_stranger(option, pattern) for option in said if option not in TAKES[pattern]]
+    half = list(_half_said(said))
+    if half:
+        raise InputError("\n".join(f"{where}: {one}" for one in (*errors, *half)))
     try:
         options = normal([row for row in NETWORK if row.name in TAKES[pattern]], said)
     except InputError as error:
@@ -121,6 +124,24 @@ def network(said: typing.Mapping[str, typing.Any], at: int) -> Network:
         raise InputError("\n".join(f"{where}: {error}" for error in errors))
     bridge = options.pop("bridge", None) or bridge_of(options["name"])
     return Network(options.pop("name"), options.pop("pattern"), bridge, options, tuple(forwards))
+
+
+def _half_said(said: typing.Mapping[str, typing.Any]) -> typing.Iterator[str]:
+    """What the table would pass over: an item that is no dictionary, an option in it that nobody knows."""
+    for option, rows in (("hosts", _HOST), ("forwards", _FORWARD)):
+        items, names = said.get(option), [row.name for row in rows]
+        if items is not None and not isinstance(items, list):
+            yield f"{option}: {items!r}: take a list of dictionaries"
+            continue
+        for number, one in enumerate(items or []):
+            if not isinstance(one, dict):
+                yield f"{option}[{number}]: {one!r}: take a dictionary of {', '.join(names)}"
+                continue
+            for stranger in sorted(str(name) for name in one if name not in names):
+                yield f"{option}[{number}].{stranger}: there is no such option; it takes {', '.join(names)}"
+            sources = one.get("sources")
+            if sources is not None and (not isinstance(sources, list) or not sources):
+                yield f"{option}[{number}].sources: {sources!r}: take a list of nets; leave it out to let everybody in"
 
 
 def _stranger(option: str, pattern: str) -> str:
@@ -151,10 +172,20 @@ def _forward(said: Options, hosts: list[Options]) -> Forward:
     for source in said.get("sources", []):
         if (":" in source) != (":" in address):
             raise InputError(f"sources: {source!r} can't reach {address}: take nets of its own IP version")
-    if "address" in said and (":" in said["address"]) != (":" in address):
-        raise InputError(f"address: {said['address']!r} and {address} are of different IP versions")
+    if "address" in said:
+        _refuse_address(said["address"], address)
     sources = tuple(said.get("sources", []))
     return Forward(said.get("protocol", "tcp"), outer, address, inner, sources, said.get("address"))
+
+
+def _refuse_address(own: str, guest: str) -> None:
+    if (":" in own) != (":" in guest):
+        raise InputError(f"address: {own!r} and {guest} are of different IP versions")
+    parsed = kinds.parse_address(own)
+    if parsed.is_loopback or parsed.is_unspecified or parsed.is_multicast:
+        raise InputError(
+            f"address: {own!r}: nobody comes in by that; take one of the host's own, or leave it out for all"
+        )
 
 
 def _checked(ports: str) -> str:
@@ -180,7 +211,13 @@ def plugs(said: typing.Mapping[str, typing.Any], at: int) -> list[Plug]:
     for number, one in enumerate(interfaces):
         if not isinstance(one, dict) or not one.get("network"):
             raise InputError(f"{where}: interfaces[{number}]: network is missing: say which one it is to be on")
-        found.append(Plug(guest, one["network"], {name: value for name, value in one.items() if name != "network"}))
+        options = {name: value for name, value in one.items() if name != "network"}
+        if one.get("mac") is not None:
+            try:
+                options["mac"] = kinds.UNICAST_MAC.parse(one["mac"])
+            except ValueError as error:
+                raise InputError(f"{where}: interfaces[{number}]: mac: {one['mac']!r}: {error}") from error
+        found.append(Plug(str(guest), str(one["network"]), options))
     return found
 
 

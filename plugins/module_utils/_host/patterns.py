@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import typing
 
 from .._core.errors import InputError
 from .._core.subnets import whole_subnet
 from .._core.table import Options
+from . import checks
 from . import options as declared
 from .model import BRIDGED, CUSTOM, ISOLATED, NAT, ROUTED, Declaration, Network, Plug
 
@@ -27,13 +27,13 @@ def merged(before: Options, said: Options, removed: Options) -> Options:
     found: Options = {}
     for kind, key in (("networks", "name"), ("guests", "guest")):
         gone = removed.get(kind) or ()
-        rest = [one for one in said[kind] if one.get(key) not in gone]
+        rest = [one for one in said[kind] if str(one.get(key)) not in gone]
         found[kind] = []
         for one in old.get(kind, []):  # what is said anew keeps its place, else saying it again would be a change
-            again = next((new for new in rest if new.get(key) == one.get(key)), None)
+            again = next((new for new in rest if str(new.get(key)) == str(one.get(key))), None)
             if again is not None:
                 rest.remove(again)
-            if again is not None or one.get(key) not in gone:
+            if again is not None or str(one.get(key)) not in gone:
                 found[kind].append(one if again is None else again)
         found[kind] += rest
     return found
@@ -60,7 +60,7 @@ def understood(networks: Said, guests: Said = ()) -> tuple[Declaration, list[str
             plugs.extend(declared.plugs(said, at))
         except InputError as error:
             errors.append(str(error))
-    errors.extend(_together(found))
+    errors.extend(checks.problems(found))
     return Declaration(tuple(_over_bridges(found)), tuple(plugs)), errors
 
 
@@ -69,71 +69,6 @@ def refuse(errors: typing.Sequence[str]) -> None:
     if errors:
         lines = [line for error in errors for line in error.splitlines()]
         raise InputError("; ".join(lines))
-
-
-def _together(networks: list[Network]) -> typing.Iterator[str]:
-    """What no network can say for itself alone."""
-    for what in ("name", "bridge"):
-        seen: dict[str, str] = {}
-        for one in networks:
-            value = getattr(one, what)
-            if value in seen:
-                yield f"network {one.name}: {what}: {value!r} is that of {seen[value]} already: say another"
-            seen[value] = one.name
-    yield from _nics_once(networks)
-    yield from _apart(networks)
-    for one in networks:
-        yield from _inside(one)
-    yield from _forwards_once(networks)
-
-
-def _nics_once(networks: list[Network]) -> typing.Iterator[str]:
-    nics: dict[str, str] = {}
-    for one in networks:
-        nic = one.options.get("nic")
-        if nic in nics:
-            yield f"network {one.name}: nic: {nic!r} is in the bridge of {nics[nic]} already: a NIC is in one bridge"
-        if nic:
-            nics[nic] = one.name
-
-
-def _apart(networks: list[Network]) -> typing.Iterator[str]:
-    nets = [(one, net) for one in networks for net in one.nets]
-    for at, (one, net) in enumerate(nets):
-        for other, there in nets[:at]:
-            if net.version == there.version and net.overlaps(there):
-                yield f"network {one.name}: {net} and {there} of {other.name} are one subnet: take another"
-
-
-def _inside(one: Network) -> typing.Iterator[str]:
-    """Reservations and targets lie in the network's own subnets."""
-    own = " or ".join(str(net) for net in one.nets) or "a subnet, of which it has none"
-    for host in one.options.get("hosts", []):
-        if not _lies_in(host["ip"], one):
-            yield f"network {one.name}: hosts: {host['ip']} is not in {own}"
-    for forward in one.forwards:
-        if not _lies_in(forward.to, one):
-            yield f"network {one.name}: forwards: to: {forward.to} is not in {own}"
-
-
-def _lies_in(address: str, one: Network) -> bool:
-    return any(ipaddress.ip_address(address) in net for net in one.nets)
-
-
-def _forwards_once(networks: list[Network]) -> typing.Iterator[str]:
-    taken: list[tuple[Network, typing.Any]] = []
-    for one in networks:
-        for forward in one.forwards:
-            for other, there in taken:
-                same = forward.protocol == there.protocol and forward.version == there.version
-                anywhere = not forward.address or not there.address or forward.address == there.address
-                apart = forward.ports[1] < there.ports[0] or there.ports[1] < forward.ports[0]
-                if same and anywhere and not apart:
-                    yield (
-                        f"network {one.name}: forwards: {forward.protocol} port {forward.ports[0]} of the host is"
-                        f" forwarded already by {other.name}: take another port, or another address of the host"
-                    )
-            taken.append((one, forward))
 
 
 def _over_bridges(networks: list[Network]) -> typing.Iterator[Network]:
@@ -155,12 +90,21 @@ def bridge(one: Network, before: Options | None = None) -> Options:
     mtu = one.options.get("mtu", _ETHERNET_MTU if _had_mtu(one.name, before or {}) else None)
     if mtu is not None:
         options["mtu"] = mtu
-    return {**options, **one.options.get("linux_bridge", {})}
+    return _over(options, one.options.get("linux_bridge", {}))
+
+
+def _over(options: Options, more: Options) -> Options:
+    """What is said besides, option by option: it does not take away what the pattern says beside it."""
+    found = dict(options)
+    for name, value in more.items():
+        there = found.get(name)
+        found[name] = _over(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
+    return found
 
 
 def _had_mtu(name: str, before: Options) -> bool:
     last = before.get("declared", {}).get("networks", [])
-    return any(one.get("name") == name and one.get("mtu") is not None for one in last)
+    return any(str(one.get("name")) == name and one.get("mtu") is not None for one in last)
 
 
 def libvirt_network(one: Network) -> Options:
@@ -168,7 +112,7 @@ def libvirt_network(one: Network) -> Options:
     options: Options = {"name": one.name, "bridge": one.bridge}
     options.update({name: one.options[name] for name in ("restart", "autostart") if name in one.options})
     options.update({"mode": "bridge"} if one.own_bridge else _by_libvirt(one))
-    return {**options, **one.options.get("libvirt_network", {})}
+    return _over(options, one.options.get("libvirt_network", {}))
 
 
 def _by_libvirt(one: Network) -> Options:
@@ -185,6 +129,11 @@ def _by_libvirt(one: Network) -> Options:
         options["forward"] = {"dev": one.options["dev"]}
     if one.pattern == NAT and "address6" in one.options:
         options.setdefault("forward", {})["nat"] = {"ipv6": True}
+    named = [
+        host for host in one.options.get("hosts", []) if "name" in host and not (one.dhcp and host in hosts(one, 4))
+    ]
+    if named:
+        options["dns"] = {"hosts": [{"ip": host["ip"], "hostnames": [host["name"]]} for host in named]}
     if "domain" in one.options:
         options["domain"] = {"name": one.options["domain"]}
     if "mtu" in one.options:
@@ -231,18 +180,34 @@ def record(found: Declaration, there: Options | None = None, before: Options | N
 
 
 def _remembered(plug: Plug, last: typing.Sequence[Options], plugged: typing.Sequence[Options]) -> Options:
-    """An interface that the guest had before it was first declared is not ours to take away."""
+    """An interface that the guest had before it was first declared is not ours to take away; where it was, it goes back."""
     found: Options = {"guest": plug.guest, "network": plug.network}
     found.update({"mac": plug.options["mac"]} if "mac" in plug.options else {})
-    earlier = next((one for one in last if _is_same(one, found)), None)
-    adopted = earlier.get("adopted") if earlier else any(_is_same(one, found) for one in plugged)
-    return {**found, **({"adopted": True} if adopted else {})}
+    earlier = next((one for one in last if _is_same(one, found, plugged)), None)
+    if earlier:
+        return {**found, **{word: earlier[word] for word in ("adopted", "was") if word in earlier}}
+    there = next((one for one in plugged if _is_same(one, found, plugged)), None)
+    if there is None:
+        return found
+    was = {word: there[word] for word in ("network", "bridge") if there.get(word)}
+    return {**found, "adopted": True, **({"was": was} if was and was.get("network") != plug.network else {})}
 
 
-def _is_same(one: Options, other: Options) -> bool:
-    """Two words for one interface: where one of them has no MAC address, its network will do."""
-    mac = one.get("mac") is None or other.get("mac") is None or one["mac"].lower() == other["mac"].lower()
-    return bool(one["guest"] == other["guest"] and one["network"] == other["network"] and mac)
+def _is_same(one: Options, other: Options, plugged: typing.Sequence[Options]) -> bool:
+    """Two words for one interface: its MAC address, or where it has none to be known by, its network."""
+    if one["guest"] != other["guest"]:
+        return False
+    macs = [_mac(word, plugged) for word in (one, other)]
+    return macs[0] == macs[1] if all(macs) else one.get("network") == other.get("network")
+
+
+def _mac(one: Options, plugged: typing.Sequence[Options]) -> str | None:
+    """As it was said, or as the guest has it on that network."""
+    if one.get("mac"):
+        return str(one["mac"]).lower()
+    place = (one["guest"], one.get("network"))
+    there = [other["mac"] for other in plugged if (other["guest"], other.get("network")) == place]
+    return there[0].lower() if len(there) == 1 else None
 
 
 def leftovers(before: Options, now: Options, there: Options | None = None) -> dict[str, list[Options]]:
@@ -256,16 +221,44 @@ def leftovers(before: Options, now: Options, there: Options | None = None) -> di
     changed = [name for name, one in old.items() if _differs(one, new.get(name)) and _is_ours(one, "network")]
     kept = {(one["bridge"], one["nic"]) for one in new.values() if one["own"]}
     made = {(one["bridge"], one["nic"]) for one in old.values() if one["own"] and _is_ours(one, "bridge")}
-    wanted = now.get("interfaces", [])
-    made_before = [one for one in before.get("interfaces", []) if not one.get("adopted")]
-    gone = [one for one in made_before if not any(_is_same(one, other) for other in wanted)]
-    if there and "guests" in there:
-        gone = [one for one in gone if one["guest"] in there["guests"]]
     return {
         "networks": [{"name": name, "state": "absent"} for name in sorted(changed)],
         "bridges": [{"name": name, "state": "absent"} for name, _nic in sorted(made - kept, key=str)],
-        "interfaces": [{**one, "state": "absent"} for one in gone],
+        "interfaces": _unplugged(before.get("interfaces", []), now.get("interfaces", []), there or {}),
     }
+
+
+def _unplugged(last: typing.Sequence[Options], wanted: typing.Sequence[Options], there: Options) -> list[Options]:
+    plugged, found = there.get("interfaces", ()), []
+    for one in last:
+        if any(_is_same(one, other, plugged) for other in wanted) or one["guest"] not in there.get(
+            "guests", {one["guest"]}
+        ):
+            continue
+        if not one.get("adopted"):
+            found.append({**one, "state": "absent"})
+        elif "was" in one and one["was"].get("network") in {None, *there.get("networks", ())}:
+            found.append({"guest": one["guest"], "mac": one["mac"], **one["was"]})
+    return found
+
+
+def waiting(found: Declaration, before: Options, going: dict[str, list[Options]]) -> dict[str, list[str]]:
+    """{networks, bridges} that come into the place of what goes: check mode can't ask for them, for until that is gone they
+    would be refused (an address, a bridge's name or a NIC that is taken)."""
+    names = {one["name"] for one in going["networks"]}
+    old = [one for name, one in before.get("networks", {}).items() if name in names]
+    bridges = {one["bridge"] for one in old} | {one["name"] for one in going["bridges"]}
+    nics = {one["nic"] for one in old if one["nic"]}
+    said = [one for one in before.get("declared", {}).get("networks", []) if str(one.get("name")) in names]
+    nets = [net for one in understood(said)[0].networks for net in one.nets]
+    late = [
+        one
+        for one in found.networks
+        if one.bridge in bridges
+        or one.options.get("nic") in nics
+        or any(net.version == other.version and net.overlaps(other) for net in one.nets for other in nets)
+    ]
+    return {"networks": [one.name for one in late], "bridges": [one.bridge for one in late if one.own_bridge]}
 
 
 def _is_ours(remembered: Options, what: str) -> bool:

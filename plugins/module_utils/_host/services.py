@@ -78,10 +78,9 @@ def _settings_text(settings: dict[str, str]) -> str:
 
 
 def _record_text(wanted: Options, observed: Observed, settings: dict[str, str]) -> str:
-    """With the kernel's settings as they were before the first declaration."""
-    keys = {*SETTINGS.values(), *settings}
-    now = {key: value for key, value in observed.state.settings.items() if key in keys}
-    before = {**now, **remembered(observed.state).get("settings", {})}
+    """With the kernel's settings that are ours, as they were before."""
+    before = {key: value for key, value in observed.state.settings.items() if key in settings} | _before(observed)
+    before = {key: value for key, value in before.items() if key in settings}
     return json.dumps({**wanted, "settings": before}, indent=2, sort_keys=True) + "\n"
 
 
@@ -91,9 +90,16 @@ def remembered(state: State) -> Options:
     return dict(json.loads(file.text)) if file else {}
 
 
+def _before(observed: Observed) -> dict[str, str]:
+    """What the settings that we have set were before."""
+    file = observed.state.files.get(units.SETTINGS)
+    ours = {line.split(" = ")[0] for line in file.text.splitlines()} if file else set()
+    return {key: value for key, value in remembered(observed.state).get("settings", {}).items() if key in ours}
+
+
 def _given_back(observed: Observed) -> dict[str, str]:
-    """The settings as they were before; but not while somebody else's networks need what we have switched on."""
+    """The settings that are ours as they were before; but not while somebody else's networks need them."""
     now = observed.state.settings
     needed = {SETTINGS[version] for version in observed.others_forward}
-    before = remembered(observed.state).get("settings", {})
+    before = _before(observed)
     return {key: value if key in needed else before.get(key, value) for key, value in now.items()}

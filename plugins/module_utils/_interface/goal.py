@@ -73,12 +73,7 @@ def which(want: Want, guest: Guest) -> str | None:
     """The MAC address of the interface that is meant; None where there is none. Raises InputError where it is one of
     several."""
     if want.mac:
-        for side in guest.sides:
-            if sum(one.mac == want.mac for one in side.interfaces) > 1:
-                raise InputError(
-                    f"guest {guest.name}: mac {want.mac}: it has more than one interface of that address;"
-                    " give them different ones first"
-                )
+        _refuse_twins(want.mac, guest)
         return want.mac if want.mac in guest.macs() else None
     kind, name = want.source or ("", "")
     kept = {one.mac for one in guest.config.interfaces} if guest.config else set()
@@ -93,7 +88,18 @@ def which(want: Want, guest: Guest) -> str | None:
             " say which one by mac",
             macs=found,
         )
+    if found:
+        _refuse_twins(found[0], guest)
     return found[0] if found else None
+
+
+def _refuse_twins(mac: str, guest: Guest) -> None:
+    for side in guest.sides:
+        if sum(one.mac == mac for one in side.interfaces) > 1:
+            raise InputError(
+                f"guest {guest.name}: mac {mac}: it has more than one interface of that address;"
+                " give them different ones first"
+            )
 
 
 def part(want: Want, guest: Guest, observed: Observed) -> Part:

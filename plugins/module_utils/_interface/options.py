@@ -32,6 +32,8 @@ def _parameters(value: typing.Any) -> Options:
         if not re.fullmatch(r"[A-Za-z0-9_]+", str(name)):
             raise ValueError(f"{name!r} is no name of a parameter; take letters, digits and underscores")
         texts = value[name] if isinstance(value[name], list) else [value[name]]
+        if not texts or None in texts:
+            raise ValueError(f"{name}: say a value, or leave it out")
         found[str(name)] = [str(text) for text in texts] if len(texts) > 1 else str(texts[0])
     return found
 

@@ -57,7 +57,8 @@ def network(name: str, text: str, active: bool) -> Network:
     root = etree.fromstring(text)
     values = normal(NETWORK, xmltable.read(NETWORK, root), strict=False)
     plain = "isolated" if root.find("forward") is None else "nat"
-    own: Options = {name: values[name] for name in GIVEN if name in values}
+    # but its bandwidth, which is that of the bridge; a portgroup's is each guest's (virNetworkPortDef in bridge_driver.c)
+    own: Options = {name: values[name] for name in GIVEN if name in values and name != "bandwidth"}
     given: dict[str | None, Options] = {None: own}
     for group in values.get("portgroups", ()):
         given[group["name"]] = {**own, **{name: group[name] for name in GIVEN if name in group}}

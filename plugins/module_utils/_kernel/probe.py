@@ -49,29 +49,36 @@ def _guest_name(words: list[str]) -> str:
 
 
 def own_address() -> str | None:
-    """The host's address that this very SSH connection goes to; None without one.
+    """The host's address that this very SSH connection goes to; None without one."""
+    connection = own_connection()
+    return connection[1] if connection else None
+
+
+def own_connection() -> tuple[str, str, int] | None:
+    """(the client's address, the host's address, the host's port) of this very SSH connection; None without one.
 
     sshd says it in SSH_CONNECTION (ssh(1)); sudo takes that away, so the programs above this one are asked as well.
     """
     own = os.environ.get("SSH_CONNECTION")
     if own:
-        return _server_address(own)
+        return _ends(own)
     pid = os.getppid()
     while pid > 1:
         try:
             process = pathlib.Path("/proc") / str(pid)
             for word in (process / "environ").read_bytes().split(b"\0"):
                 if word.startswith(b"SSH_CONNECTION="):
-                    return _server_address(word.decode().partition("=")[2])
+                    return _ends(word.decode().partition("=")[2])
             pid = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except (OSError, IndexError, ValueError):
             return None
     return None
 
 
-def _server_address(connection: str) -> str:
-    """client address, client port, server address, server port."""
-    return connection.split()[2].split("%")[0]
+def _ends(connection: str) -> tuple[str, str, int]:
+    """Of: client address, client port, server address, server port."""
+    client, _port, server, port = connection.split()
+    return client.split("%")[0], server.split("%")[0], int(port)
 
 
 def incapable(kinds: set[str]) -> dict[str, str]:

@@ -61,6 +61,17 @@ def test_forwards(forward: dict, wanted: Forward) -> None:
     ({**NAT, "forwards": [{"port": 1, "to": "web:70000"}]}, ["'70000'"]),
     ({**NAT, "forwards": [{"port": 1, "to": "web", "sources": ["fd00::/64"]}]}, ["sources", "IP version"]),
     ({**NAT, "forwards": [{"port": 1, "to": "web", "address": "::1"}]}, ["address", "IP versions"]),
+    ({**NAT, "forwards": [{"port": 1, "to": "web", "address": "127.0.0.1"}]}, ["address", "'127.0.0.1'", "nobody"]),
+    ({**NAT, "forwards": [{"port": 1, "to": "web", "address": "0.0.0.0"}]}, ["address", "'0.0.0.0'", "nobody"]),
+    ({**NAT, "forwards": [{"port": 1, "to": "web", "source": ["192.0.2.0/24"]}]}, ["forwards[0].source", "no such option", "sources"]),
+    ({**NAT, "forwards": [{"port": 1, "to": "web", "sources": []}]}, ["forwards[0].sources", "[]", "everybody"]),
+    ({**NAT, "forwards": [{"port": 1, "to": "web", "sources": "192.0.2.0/24"}]}, ["forwards[0].sources", "list"]),
+    ({**NAT, "forwards": {"port": 1, "to": "web"}}, ["forwards", "list of dictionaries"]),
+    ({**NAT, "forwards": ["2222:10.10.0.5:22"]}, ["forwards[0]", "'2222:10.10.0.5:22'", "dictionary"]),
+    ({**NAT, "hosts": 5}, ["hosts: 5", "list"]),
+    ({**NAT, "hosts": [None]}, ["hosts[0]: None", "dictionary"]),
+    ({**NAT, "hosts": [{"ip": "10.10.0.5", "hostname": "x"}]}, ["hosts[0].hostname", "name"]),
+    ({**NAT, "hosts": [{"mac": "52:54:00:00:00:01"}]}, ["hosts[0].ip is missing"]),
 ])  # fmt: skip
 def test_refused(said: dict, words: list[str]) -> None:
     with pytest.raises(InputError) as error:
@@ -87,11 +98,17 @@ def test_bridge_of(name: str, bridge: str) -> None:
     ({"interfaces": []}, ["host_guests[0]"]),
     ({"guest": "g", "interfaces": [{"mac": "52:54:00:00:00:01"}]}, ["interfaces[0]", "network is missing"]),
     ({"guest": "g", "interfaces": [], "nic": 1}, ["not nic"]),
+    ({"guest": "g", "interfaces": [{"network": "lab", "mac": 41135040605}]}, ["interfaces[0]: mac", "41135040605", "no MAC address"]),
 ])  # fmt: skip
 def test_guests_refused(said: dict, words: list[str]) -> None:
     with pytest.raises(InputError) as error:
         plugs(said, 0)
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_numbers_are_names_as_well() -> None:
+    (plug,) = plugs({"guest": 100, "interfaces": [{"network": 10, "mac": "52-54-00-00-00-0A"}]}, 0)
+    assert (plug.guest, plug.network, plug.options) == ("100", "10", {"mac": "52:54:00:00:00:0a"})
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

@@ -244,3 +244,71 @@ def test_merged() -> None:
 def test_forwarding(said: dict, four: bool, six: bool) -> None:
     found = declaration([said]).networks
     assert (patterns.needs_forwarding(found, 4), patterns.needs_forwarding(found, 6)) == (four, six)
+
+
+def test_a_network_whose_name_is_a_number_can_be_removed() -> None:
+    before = {"declared": {"networks": [{**LAB, "name": 100}], "guests": []}}
+    assert merged(before, {"networks": [{**LAB, "name": 100}], "guests": []}, {"networks": ["100"]})["networks"] == []
+
+
+M = "52:54:00:00:00:01"
+
+
+def on(network: str, mac: str | None = M) -> list[dict]:
+    return [{"guest": "g", "interfaces": [{"network": network, **({"mac": mac} if mac else {})}]}]
+
+
+@pytest.mark.parametrize(("before", "after"), [("lab", M), ("lab", None)], ids=["by its MAC", "by its network"])
+def test_a_nic_that_moves_to_another_network_is_not_unplugged(before: str, after: str | None) -> None:
+    first = record(declaration([LAN, LAB], on(before, after)))
+    now = record(declaration([LAN, LAB], on("lan")), before=first)
+    there = {"guests": {"g"}, "interfaces": [{"guest": "g", "network": "lab", "bridge": None, "mac": M}]}
+    assert leftovers(first, now, there)["interfaces"] == []
+
+
+@pytest.mark.parametrize("was", [{"network": "default"}, {"bridge": "br7"}])
+def test_a_nic_that_the_guest_had_before_goes_back_to_where_it_was(was: dict) -> None:
+    there = {
+        "networks": {"default"}, "guests": {"g"},
+        "interfaces": [{"guest": "g", "network": None, "bridge": None, "mac": M.upper(), **was}],
+    }  # fmt: skip
+    first = record(declaration([LAB, LAN], on("lab")), there)
+    there["interfaces"][0].update(network="lab", bridge=None)
+    moved = record(declaration([LAB, LAN], on("lan")), there, first)
+    back = leftovers(moved, record(declaration([LAB, LAN])), there)["interfaces"]
+    assert back == [{"guest": "g", "mac": M, **was}]
+    gone = {**there, "networks": set()}
+    assert bool(leftovers(moved, record(declaration([LAB, LAN])), gone)["interfaces"]) is ("bridge" in was)
+
+
+def test_what_is_said_besides_takes_nothing_away() -> None:
+    more = {"forward": {"nat": {"ports": {"start": 5000, "end": 6000}}}, "domain": {"local_only": True}}
+    found = libvirt_network(one({**LAB, "libvirt_network": more}))
+    assert found["forward"] == {"dev": "eno1", "nat": {"ipv6": True, **more["forward"]["nat"]}}
+    assert found["domain"] == {"name": "lab.example", "local_only": True}
+
+
+def test_names_without_a_lease_are_names_all_the_same() -> None:
+    hosts = [{"ip": "10.10.0.5", "name": "web", "mac": M}, {"ip": "fd00::5", "name": "web"}]
+    found = libvirt_network(one({**LAB, "hosts": hosts}))
+    assert found["dns"] == {"hosts": [{"ip": "fd00::5", "hostnames": ["web"]}]}
+    still = libvirt_network(one({**LAB, "dhcp": False, "hosts": [{"ip": "10.10.0.5", "name": "web"}]}))
+    assert still["dns"] == {"hosts": [{"ip": "10.10.0.5", "hostnames": ["web"]}]}
+
+
+@pytest.mark.parametrize(("before", "after", "networks", "bridges"), [
+    ([LAB], [LAB], [], []),
+    ([LAB], [{**LAB, "name": "other"}], ["other"], []),
+    ([LAB], [{**LAB, "name": "other", "address": "10.11.0.1/24", "address6": "fd01::1/64", "bridge": "vn-lab"}], ["other"], []),
+    ([EDGE], [{**LAB, "name": "edge", "bridge": "br-edge"}], ["edge"], []),
+    ([EDGE], [{**EDGE, "name": "two", "bridge": "br-two"}], ["two"], ["br-two"]),
+    ([LAN], [{**LAN, "name": "two", "bridge": "br1"}], ["two"], ["br1"]),
+    ([LAB, EDGE], [EDGE], [], []),
+])  # fmt: skip
+def test_what_comes_into_the_place_of_what_goes_waits_for_it(
+    before: list, after: list, networks: list, bridges: list
+) -> None:
+    first = {**record(declaration(before)), "declared": {"networks": before}}
+    found = declaration(after)
+    waiting = patterns.waiting(found, first, leftovers(first, record(found, before=first)))
+    assert waiting == {"networks": networks, "bridges": bridges}

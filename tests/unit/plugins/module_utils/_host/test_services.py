@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -40,7 +41,7 @@ def test_what_is_wanted(networks: list[dict], settings: dict, dhcp: list[str]) -
 
 def test_nothing_declared_gives_everything_back() -> None:
     state = reached([EDGE], State(settings=OFF))
-    assert remembered(state)["settings"] == OFF
+    assert remembered(state)["settings"] == {FORWARD: "0"}
     gone = reached([], state)
     assert not gone.files and gone.settings == OFF and not any(gone.units.values())
 
@@ -48,7 +49,17 @@ def test_nothing_declared_gives_everything_back() -> None:
 def test_what_was_before_is_remembered_from_the_first_time() -> None:
     first = reached([LAB], State(settings=OFF))
     again = reached([LAB, EDGE], first)
-    assert json.loads(again.files[units.RECORD].text)["settings"] == OFF
+    assert json.loads(again.files[units.RECORD].text)["settings"] == {FORWARD: "0"}
+
+
+def test_what_others_have_switched_on_is_left_on() -> None:
+    """Only what was ours is given back."""
+    sealed = {"name": "sealed", "pattern": "isolated", "address": "10.66.0.1/24"}
+    first = reached([sealed], State(settings=OFF))
+    on = dataclasses.replace(first, settings=dict.fromkeys(OFF, "1"))
+    assert reached([sealed], on).settings == on.settings and reached([], on).settings == on.settings
+    ours = reached([LAB], first)
+    assert reached([sealed], ours).settings == OFF
 
 
 def test_forwarding_stays_while_others_need_it() -> None:
@@ -63,7 +74,6 @@ def test_forwarding_stays_on_only_for_the_ip_versions_that_somebody_else_needs()
 
 
 def test_a_state_to_return_to_is_the_target() -> None:
-    import dataclasses
 
     before = State({"/x": File("y")})
     wanted = dataclasses.replace(desired({"networks": [LAB]}), back=before)

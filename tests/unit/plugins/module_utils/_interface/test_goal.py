@@ -95,3 +95,9 @@ def test_a_port_that_the_network_gives_has_an_id_of_its_own() -> None:
         [], [interface(network="na", virtualport=port).replace('network="na"', 'network="n"')]
     ).live.interfaces[0]
     assert "virtualport" not in goal.own(moved, None, network)
+
+
+def test_two_of_one_mac_are_never_taken_for_one() -> None:
+    twins = guest([interface(MAC(1), "na"), interface(MAC(1), "nb")])
+    with pytest.raises(InputError, match="more than one interface of that address"):
+        goal.which(wanted(network="na", link_state="down").wants[0], twins)

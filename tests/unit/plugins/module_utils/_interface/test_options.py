@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._core import xmltable
+from ansible_collections.virtnet.kvm.plugins.module_utils._core.errors import InputError
 from ansible_collections.virtnet.kvm.plugins.module_utils._core.table import normal
 from ansible_collections.virtnet.kvm.plugins.module_utils._interface.options import (
     GIVEN,
@@ -89,3 +90,9 @@ def test_a_trunk_is_settled_and_a_made_up_id_is_left_out() -> None:
     assert (
         without_ids({"type": "openvswitch", "parameters": ID}) == {"type": "openvswitch"} and without_ids(None) is None
     )
+
+
+@pytest.mark.parametrize("value", [[], None, ["1", None]])
+def test_a_parameter_without_a_value(value: object) -> None:
+    with pytest.raises(InputError, match="IP: say a value"):
+        said({"network": "n", "filter": "f", "filter_parameters": {"IP": value}})

@@ -75,6 +75,8 @@ def test_what_a_network_gives() -> None:
     assert NETWORKS["nb"].given == {None: {"isolated": True}} and NETWORKS["nb"].mode == "isolated"
     assert NETWORKS["nbr"].bridged and not NETWORKS["tap"].bridged and not NETWORKS["na"].bridge
     assert not xml.network("n", "<network><forward mode='bridge' dev='eth0'/></network>", True).bridged  # macvtap
+    whole = xml.network("n", "<network><bandwidth><inbound average='9'/></bandwidth></network>", True)
+    assert whole.given == {None: {}}  # it limits the bridge, and no guest
     default = xml.network(
         "n", "<network><portgroup name='d' default='yes'><vlan><tag id='3'/></vlan></portgroup></network>", True
     )
