@@ -163,3 +163,28 @@ def test_drift_in_live_or_in_config_only_is_seen_and_mended(host: Host) -> None:
         assert entry not in host.xml("net") and MAC(9) not in host.xml("net", inactive=True)
         assert not host.network(**network([reserve(1, 11)]))["changed"]
         assert host.info("net")[0]["drift"] == {}
+
+
+def test_dhcp_moves_to_another_subnet(host: Host) -> None:
+    """libvirt serves it in one subnet of a family."""
+    first, second = ({"address": f"10.3{number}.0.1/24"} for number in (1, 2))
+    spans = [{"ranges": [{"start": f"10.3{number}.0.100", "end": f"10.3{number}.0.150"}]} for number in (1, 2)]
+    host.network(name="net", mode="nat", subnets=[first, {**second, "dhcp": spans[1]}])
+    for subnets in ([{**first, "dhcp": spans[0]}, second], [first, {**second, "dhcp": spans[1]}]):
+        result = host.network(name="net", mode="nat", subnets=subnets, restart="never")
+        assert "update ip-dhcp-range add" in result["actions"] and not result["restart_required"]
+        assert not host.network(name="net", mode="nat", subnets=subnets)["changed"]
+
+
+def test_metadata_whose_children_have_no_namespace(host: Host) -> None:
+    """Text of others stays to the letter, and what can't be told live waits for the next start."""
+    words = {"name": "net", "mode": "nat", "address": "10.30.0.1/24"}
+    note = '<o:note xmlns:o="urn:o">Hello <o:b>big</o:b> world</o:note>'
+    for tag in ("a", "b"):
+        said = f'<my:tags xmlns:my="urn:me"><tag>{tag}</tag></my:tags>{note}'
+        assert "define" in host.network(**words, metadata=said)["actions"]
+        stored = host.xml("net", inactive=True)
+        assert f"<tag>{tag}</tag>" in stored and "Hello <o:b>big</o:b> world" in stored
+        assert not host.network(**words, metadata=said)["changed"]
+    host.network(**words, mtu=1400, restart="always")
+    assert "Hello <o:b>big</o:b> world" in host.xml("net", inactive=True)

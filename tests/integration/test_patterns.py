@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from bridge_host import BridgeHost
-from packets import Expectation, Guest, Network, World, each
+from packets import Expectation, Guest, Network, Outcome, World, each
 from test_ansible import ansible
 from virtlab import guest as real_guest
 from virtlab.lab import Lab
@@ -354,6 +354,27 @@ def test_networks_beside_each_other(all_together: Site) -> None:
     all_together.world.hold(all_together.table(BESIDE) + all_together.table(ACROSS))
 
 
+@contextlib.contextmanager
+def by_way_of_the_host(world: World, name: str) -> Iterator[list[Outcome]]:
+    """Both guests of a network of the first host send to each other over the host: probes of that."""
+    pair = [world.places[f"h1.{name}.{which}"] for which in "ab"]
+    ways = [(one, f"{other.addresses[0]} via {one.network.gateways[0]}") for one, other in (pair, pair[::-1])]
+    for one, way in ways:
+        one.inside(f"ip route replace {way}")
+    try:
+        yield [probe for one, other in (pair, pair[::-1]) for probe in world.probe(one.name, other.name)]
+    finally:
+        for one, way in ways:
+            one.inside(f"ip route delete {way}")
+
+
+@pytest.mark.parametrize("name", ["alone", "sealed"])
+def test_guests_kept_apart_do_not_meet_by_way_of_their_host(all_together: Site, name: str) -> None:
+    """It forwards for other networks, and what it sends itself comes from no port that is kept apart."""
+    with by_way_of_the_host(all_together.world, name) as probes:
+        all_together.world.hold([Expectation("-", one) for one in probes])
+
+
 @pytest.mark.parametrize("network", ["lab", "edge"])
 def test_forwards(all_together: Site, network: str) -> None:
     all_together.world.hold(all_together.forwards(network))
@@ -444,6 +465,8 @@ def test_our_shield_is_what_holds(all_together: Site) -> None:
     broken = [("client", "h1.edge.a"), ("h1.sealed.a", "h1"), ("h1.quiet.a", "h1")]
     with without(all_together, "nft delete table inet virtnet") as world:
         outcomes = world.run([one for source, target in broken for one in world.probe(source, target)])
+        with by_way_of_the_host(world, "alone") as probes:
+            outcomes += world.run(probes)
     assert all(one.reached for one in outcomes), "\n".join(map(str, outcomes))
 
 

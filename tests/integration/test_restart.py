@@ -11,6 +11,7 @@ import pytest
 from host import Host
 
 NET = {"name": "net", "mode": "nat", "address": "10.40.0.1/24", "dhcp": True}
+APART = {**NET, "isolate_ports": True}
 MAC = "52:54:00:00:00:01"
 
 CHANGES = {
@@ -34,6 +35,10 @@ def outage(host: Host, address: str, act) -> float:
             assert time.monotonic() < deadline, "the guest did not come back"
         time.sleep(0.5)
     return pinger.longest_gap
+
+
+def isolated(host: Host, tap: str) -> bool:
+    return host.run(f"cat /sys/class/net/{tap}/brport/isolated") == "1"
 
 
 def by_hand(host: Host) -> None:
@@ -71,11 +76,10 @@ def test_policies_under_a_running_guest(host: Host, record_property) -> None:
         assert host.tap("g1") == tap and host.master(tap) == results[0]["after"]["bridge"]
         assert host.info("net")[0]["guests"] == [{"guest": "g1", "mac": MAC, "interface": tap, "portgroup": None}]
         assert "connections='1'" in host.xml("net")
-        if name == "isolation":
-            assert host.run(f"cat /sys/class/net/{tap}/brport/isolated") in ("0", "1")
+        assert isolated(host, tap) is (name == "isolation")
         assert not host.network(**options)["changed"]
         host.network(**NET, bridge="virbr0", restart="always")
-        assert host.master(tap) == "virbr0"
+        assert host.master(tap) == "virbr0" and not isolated(host, tap)
     hand = outage(host, address, lambda: by_hand(host))
     record_property("outage", {name: round(gap, 2) for name, gap in gaps.items()})
     print(
@@ -116,26 +120,32 @@ def test_a_stranger_in_the_bridge_counts_as_a_user(host: Host) -> None:
         assert result["restart_required"] and result["guests"] == ["port vethx"]
         assert host.network(**NET, mtu=1400, restart="always")["guests"] == ["port vethx"]
         assert host.master("vethx") == "virbr0"
+        # also where another bridge is stored for the next start
+        moved = {**NET, "mtu": 1400, "bridge": "virbr42"}
+        assert host.network(**moved, restart="never")["restart_required"]
+        result = host.network(**moved)
+        assert result["restart_required"] and result["guests"] == ["port vethx"]
+        assert "port vethx" in host.refused(name="net", state="absent")
     finally:
         host.run("ip link delete vethx")
 
 
 def test_guests_cut_off_by_somebody_are_plugged_back_in(host: Host) -> None:
-    """virsh net-destroy and net-start leave a guest's tap without a bridge; the next run finds it."""
-    host.network(**NET)
+    """virsh net-destroy and net-start leave a guest's tap without a bridge; the next run finds it, and keeps it from others."""
+    host.network(**APART)
     address = host.guest("g1", "net", mac=MAC)
     host.run("virsh -q net-destroy net")
-    result = host.network(**NET)
+    result = host.network(**APART)
     assert result["actions"] == ["start", f"plug g1 {MAC}"] and result["guests"] == ["g1"]
-    assert "1 received" in host.run(["ping", "-c1", "-W2", address])
+    assert "1 received" in host.run(["ping", "-c1", "-W2", address]) and isolated(host, host.tap("g1"))
     host.run("virsh -q net-destroy net; virsh -q net-start net")
     assert host.master(host.tap("g1")) is None
-    predicted = host.network(check=True, **NET)
-    result = host.network(**NET)
+    predicted = host.network(check=True, **APART)
+    result = host.network(**APART)
     assert result == predicted and result["actions"] == [f"plug g1 {MAC}"]
-    assert "1 received" in host.run(["ping", "-c1", "-W2", address])
+    assert "1 received" in host.run(["ping", "-c1", "-W2", address]) and isolated(host, host.tap("g1"))
     assert "connections='1'" in host.xml("net")
-    assert not host.network(**NET)["changed"]
+    assert not host.network(**APART)["changed"]
 
 
 def test_nat_to_isolated_to_bridge_and_back(host: Host) -> None:

@@ -189,3 +189,17 @@ def test_a_network_that_can_not_start_leaves_the_others_as_they_were(host: Host)
     assert "no-such-option" in message or "dnsmasq" in message
     assert "What was there before is back" in message
     assert host.state(status=False) == before
+
+
+@pytest.mark.parametrize("how", ["batch", "purge"])
+def test_renamed_with_its_bridge_kept(host: Host, how: str) -> None:
+    host.network(**NET, bridge="virbr7")
+    new = {**NET, "name": "new", "bridge": "virbr7"}
+    gone = [{"name": "net", "state": "absent"}] if how == "batch" else []
+    words = {"networks": [*gone, new], "purge": how == "purge"}
+    told = host.module(check=True, **words)
+    done = host.module(**words)
+    assert not done.get("failed"), done["msg"]
+    assert [one["actions"] for one in told["networks"]] == [one["actions"] for one in done["networks"]]
+    assert host.names() == {"new"} and "virbr7" in host.xml("new")
+    assert not host.module(**words)["changed"]
