@@ -447,17 +447,38 @@ def test_without_the_route_nothing_reaches_a_routed_guest(all_together: Site, na
         world.routes()
 
 
+def rules(site: Site, host: str) -> list[str]:
+    """Every rule of the host, with its table and chain, without what comes with time."""
+    found = []
+    for one in json.loads(site.hosts[host].run("nft -j list ruleset"))["nftables"]:
+        if "rule" in one:
+            rule = one["rule"]
+            text = json.dumps([part for part in rule["expr"] if "counter" not in part])
+            found.append(f"{rule['family']} {rule['table']} {rule['chain']} {text}")
+    return sorted(found)
+
+
+def has_rules(site: Site, host: str, wanted: list[str]) -> None:
+    """Some time later: libvirt takes its rules off and on again, and its networks are open meanwhile; nobody else can help that."""
+    with contextlib.suppress(LabError):
+        wait_for("the same rules", lambda: rules(site, host) == wanted, 60, 0.2)
+    assert rules(site, host) == wanted, host
+
+
 # A no is the firewall's doing: without it the very same packets come through
 
 
 @contextlib.contextmanager
 def without(site: Site, script: str) -> Iterator[World]:
+    before = {host: rules(site, host) for host in HOSTS}
     site.run(script)
     try:
         yield site.world
     finally:
         site.run(RESTART_LIBVIRT)
         site.playbook("site")
+        for host in HOSTS:
+            has_rules(site, host, before[host])
         site.world.hold(site.everything())
 
 
@@ -478,17 +499,6 @@ def test_libvirts_shield_is_what_holds(all_together: Site) -> None:
 
 
 # Nothing breaks it
-
-
-def rules(site: Site, host: str) -> list[str]:
-    """Every rule of the host, with its table and chain, without what comes with time."""
-    found = []
-    for one in json.loads(site.hosts[host].run("nft -j list ruleset"))["nftables"]:
-        if "rule" in one:
-            rule = one["rule"]
-            text = json.dumps([part for part in rule["expr"] if "counter" not in part])
-            found.append(f"{rule['family']} {rule['table']} {rule['chain']} {text}")
-    return sorted(found)
 
 
 def test_libvirt_has_no_rule_for_a_custom_bridge(all_together: Site) -> None:
@@ -518,10 +528,7 @@ def test_survives(all_together: Site, event: str) -> None:
     all_together.run(EVENTS[event])
     try:
         for host in HOSTS:
-            # libvirt takes its rules off and on again, and its networks are open meanwhile; nobody else can help that
-            with contextlib.suppress(LabError):
-                wait_for("the same rules", lambda h=host: rules(all_together, h) == before[h], 60, 0.2)
-            assert rules(all_together, host) == before[host], host
+            has_rules(all_together, host, before[host])
         all_together.world.hold(all_together.everything())
     finally:
         all_together.run(f"iptables -P FORWARD ACCEPT; ip6tables -P FORWARD ACCEPT; {RESTART_LIBVIRT}")
