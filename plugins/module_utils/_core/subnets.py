@@ -6,8 +6,16 @@
 from __future__ import annotations
 
 import ipaddress
+import typing
 
 from .table import Options
+
+Net = typing.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+def overlap(one: Net, other: Net) -> bool:
+    """Whether two nets share an address; those of different IP versions never do."""
+    return one.version == other.version and one.overlaps(other)
 
 
 def whole_subnet(address: str) -> list[Options]:

@@ -147,16 +147,21 @@ def clear(row: Row, element: typing.Any) -> None:
         child.getparent().remove(child)
 
 
+def loose_text(element: typing.Any) -> list[str]:
+    """What stands before, between and behind an element's children."""
+    texts = (element.text, *(child.tail for child in element))
+    return [text.strip() for text in texts if text and text.strip()]
+
+
 def canonical(element: typing.Any) -> str:
     """Canonical XML 2.0 (https://www.w3.org/TR/xml-c14n2/) without the white space that libvirt re-indents; what stands
     beside text is text."""
     copy = etree.fromstring(etree.tostring(element, with_tail=False))
     for node in copy.iter(etree.Element):
-        beside = [node, *node] if len(node) else []
-        places = [(one, "text" if one is node else "tail") for one in beside]
-        if not any((getattr(one, place) or "").strip() for one, place in places):
-            for one, place in places:
-                setattr(one, place, None)
+        if len(node) and not loose_text(node):
+            node.text = None
+            for child in node:
+                child.tail = None
     return typing.cast(bytes, etree.tostring(copy, method="c14n2")).decode()
 
 

@@ -10,6 +10,7 @@ import ipaddress
 import typing
 from collections.abc import Iterator, Sequence
 
+from .._core.subnets import overlap
 from .._core.table import Options
 from .model import CUSTOM, Forward, Network
 
@@ -44,7 +45,7 @@ def _apart(networks: list[Network]) -> Iterator[str]:
     nets = [(one, net) for one in networks for net in one.nets]
     for at, (one, net) in enumerate(nets):
         for other, there in nets[:at]:
-            if net.version == there.version and net.overlaps(there):
+            if overlap(net, there):
                 yield f"network {one.name}: {net} and {there} of {other.name} are one subnet: take another"
 
 
@@ -148,5 +149,5 @@ def on_links(networks: Sequence[Network], subnets: Sequence[tuple[str, str]], go
         for net in one.nets if one.pattern in CUSTOM else ():
             for link, cidr in subnets:
                 there = ipaddress.ip_network(cidr, strict=False)
-                if link != one.bridge and link not in going and there.version == net.version and there.overlaps(net):
+                if link != one.bridge and link not in going and overlap(net, there):
                     yield f"network {one.name}: {net} overlaps {cidr}, which the host reaches through its link {link}: take another"

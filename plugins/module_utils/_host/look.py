@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib.util
-import pathlib
 import typing
 
 from .._core import command, files
@@ -20,7 +19,6 @@ from . import checks, patterns, units
 from .model import Declaration, File, State
 from .services import remembered
 
-_LINKS = pathlib.Path("/sys/class/net")
 _DAEMONS = (
     "libvirtd",
     "libvirtd.socket",
@@ -81,10 +79,7 @@ def gather(params: Params, takers: typing.Mapping[str, Taker]) -> dict[str, typi
     }
     errors += _refused(found, named | there.get("networks", set()) - going, there)
     errors += checks.locked_out(found.networks, probe.own_connection())
-    gone = {one["name"] for one in leftovers["bridges"]} | {
-        one["bridge"] for name, one in before.get("networks", {}).items() if name in going
-    }
-    errors += checks.on_links(found.networks, links.subnets(), gone)
+    errors += checks.on_links(found.networks, links.subnets(), patterns.freed(before, leftovers))
     patterns.refuse([*errors, *_not_taken(made, takers)])
     return {
         "packages": packages,
@@ -143,9 +138,7 @@ def _daemon() -> str:
 
 def _there(uri: str, guests: set[str]) -> Options:
     """Names of what the host has; guests and networks are None where libvirt can't be asked yet."""
-    names = set(links.names())
-    bridges = {name for name in names if (_LINKS / name / "bridge").exists()}
-    found: Options = {"links": names, "bridges": bridges, "networks": None, "guests": None}
+    found: Options = {"links": set(links.names()), "bridges": set(links.bridges()), "networks": None, "guests": None}
     can_ask = libvirt_driver.is_installed() and _is_there("python lxml")
     if can_ask and any(map(command.is_active, _DAEMONS)):
         with libvirt_driver.connect(uri) as driver:

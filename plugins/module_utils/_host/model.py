@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-import typing
 
+from .._core.subnets import Net
 from .._core.table import Options
 
 BRIDGED, ROUTED, NAT, ISOLATED = "bridged", "routed", "nat", "isolated"
 CUSTOM_ROUTED, CUSTOM_NAT = "custom_routed", "custom_nat"
 PATTERNS = (BRIDGED, ROUTED, NAT, ISOLATED, CUSTOM_ROUTED, CUSTOM_NAT)
 CUSTOM = (CUSTOM_ROUTED, CUSTOM_NAT)
-
-Net = typing.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,8 +44,9 @@ def _mapping(value: typing.Any) -> Options:
 
 
 _MORE = Kind("dict", _mapping)
+_MAC = Field("mac", kinds.UNICAST_MAC)
 _HOST = (
-    Field("mac", kinds.UNICAST_MAC),
+    _MAC,
     Field("ip", kinds.ADDRESS, required=True),
     Field("name", kinds.TEXT),
 )
@@ -212,11 +213,7 @@ def plugs(said: typing.Mapping[str, typing.Any], at: int) -> list[Plug]:
         if not isinstance(one, dict) or not one.get("network"):
             raise InputError(f"{where}: interfaces[{number}]: network is missing: say which one it is to be on")
         options = {name: value for name, value in one.items() if name != "network"}
-        if one.get("mac") is not None:
-            try:
-                options["mac"] = kinds.UNICAST_MAC.parse(one["mac"])
-            except ValueError as error:
-                raise InputError(f"{where}: interfaces[{number}]: mac: {one['mac']!r}: {error}") from error
+        options.update(normal((_MAC,), one, f"{where}: interfaces[{number}]: "))
         found.append(Plug(str(guest), str(one["network"]), options))
     return found
 

@@ -9,7 +9,7 @@ import dataclasses
 import typing
 
 from .._core.errors import InputError
-from .._core.subnets import whole_subnet
+from .._core.subnets import overlap, whole_subnet
 from .._core.table import Options
 from . import checks
 from . import options as declared
@@ -117,11 +117,12 @@ def libvirt_network(one: Network) -> Options:
 
 def _by_libvirt(one: Network) -> Options:
     options: Options = {"mode": _MODES[one.pattern]}
+    leased = hosts(one, 4) if one.dhcp else []
     subnets = []
     for address in one.addresses:
         subnet: Options = {"address": address}
         if one.dhcp and ":" not in address:
-            subnet["dhcp"] = {"ranges": whole_subnet(address), "hosts": hosts(one, 4)}
+            subnet["dhcp"] = {"ranges": whole_subnet(address), "hosts": leased}
         subnets.append(subnet)
     if subnets:
         options["subnets"] = subnets
@@ -129,9 +130,7 @@ def _by_libvirt(one: Network) -> Options:
         options["forward"] = {"dev": one.options["dev"]}
     if one.pattern == NAT and "address6" in one.options:
         options.setdefault("forward", {})["nat"] = {"ipv6": True}
-    named = [
-        host for host in one.options.get("hosts", []) if "name" in host and not (one.dhcp and host in hosts(one, 4))
-    ]
+    named = [host for host in one.options.get("hosts", []) if "name" in host and host not in leased]
     if named:
         options["dns"] = {"hosts": [{"ip": host["ip"], "hostnames": [host["name"]]} for host in named]}
     if "domain" in one.options:
@@ -229,11 +228,10 @@ def leftovers(before: Options, now: Options, there: Options | None = None) -> di
 
 
 def _unplugged(last: typing.Sequence[Options], wanted: typing.Sequence[Options], there: Options) -> list[Options]:
-    plugged, found = there.get("interfaces", ()), []
+    plugged, guests, found = there.get("interfaces", ()), there.get("guests"), []
     for one in last:
-        if any(_is_same(one, other, plugged) for other in wanted) or one["guest"] not in there.get(
-            "guests", {one["guest"]}
-        ):
+        has_gone = guests is not None and one["guest"] not in guests
+        if has_gone or any(_is_same(one, other, plugged) for other in wanted):
             continue
         if not one.get("adopted"):
             found.append({**one, "state": "absent"})
@@ -242,12 +240,19 @@ def _unplugged(last: typing.Sequence[Options], wanted: typing.Sequence[Options],
     return found
 
 
+def freed(before: Options, going: dict[str, list[Options]]) -> set[str]:
+    """The bridges that go, or whose networks do."""
+    names = {one["name"] for one in going["networks"]}
+    networks = {one["bridge"] for name, one in before.get("networks", {}).items() if name in names}
+    return networks | {one["name"] for one in going["bridges"]}
+
+
 def waiting(found: Declaration, before: Options, going: dict[str, list[Options]]) -> dict[str, list[str]]:
     """{networks, bridges} that come into the place of what goes: check mode can't ask for them, for until that is gone they
     would be refused (an address, a bridge's name or a NIC that is taken)."""
     names = {one["name"] for one in going["networks"]}
     old = [one for name, one in before.get("networks", {}).items() if name in names]
-    bridges = {one["bridge"] for one in old} | {one["name"] for one in going["bridges"]}
+    bridges = freed(before, going)
     nics = {one["nic"] for one in old if one["nic"]}
     said = [one for one in before.get("declared", {}).get("networks", []) if str(one.get("name")) in names]
     nets = [net for one in understood(said)[0].networks for net in one.nets]
@@ -256,7 +261,7 @@ def waiting(found: Declaration, before: Options, going: dict[str, list[Options]]
         for one in found.networks
         if one.bridge in bridges
         or one.options.get("nic") in nics
-        or any(net.version == other.version and net.overlaps(other) for net in one.nets for other in nets)
+        or any(overlap(net, other) for net in one.nets for other in nets)
     ]
     return {"networks": [one.name for one in late], "bridges": [one.bridge for one in late if one.own_bridge]}
 

@@ -79,8 +79,8 @@ def _settings_text(settings: dict[str, str]) -> str:
 
 def _record_text(wanted: Options, observed: Observed, settings: dict[str, str]) -> str:
     """With the kernel's settings that are ours, as they were before."""
-    before = {key: value for key, value in observed.state.settings.items() if key in settings} | _before(observed)
-    before = {key: value for key, value in before.items() if key in settings}
+    known = {**observed.state.settings, **_before(observed)}
+    before = {key: known[key] for key in settings if key in known}
     return json.dumps({**wanted, "settings": before}, indent=2, sort_keys=True) + "\n"
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from .._core import kinds
 from .._core.errors import InputError
+from .._core.subnets import overlap
 from .._core.table import Options
 from .model import OWN_BRIDGE, Definition, Network, Observed
 
@@ -107,11 +108,6 @@ def collision_problems(name: str, wanted: Definition, taken: Ground) -> Iterator
         for there, low, high, other, link in taken.subnets:
             if low <= last and first <= high and there == version and link != wanted.own_bridge:
                 yield f"address {cidr} overlaps {other}, which the host reaches through its link {link}"
-
-
-def _overlap(net: ipaddress.IPv4Network | ipaddress.IPv6Network, cidr: str) -> bool:
-    other = ipaddress.ip_interface(cidr).network
-    return net.version == other.version and net.overlaps(other)
 
 
 def _bridge(name: str, wanted: Definition, taken: Ground) -> Iterator[str]:
@@ -238,7 +234,7 @@ def _subnets(subnets: list[Options]) -> Iterator[str]:
     nets = [ipaddress.ip_interface(subnet["address"]).network for subnet in subnets]
     for number, net in enumerate(nets):
         for other in nets[:number]:
-            if _overlap(net, str(other)):
+            if overlap(net, other):
                 yield f"subnets: {other} and {net} overlap"
         if any(subnets[number].get("dhcp", {}).get(name) for name in ("ranges", "hosts")):
             serving[net.version] += 1

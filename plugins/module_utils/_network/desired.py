@@ -52,11 +52,12 @@ def _want(params: Params, above: Params) -> Want:
         raise InputError("name is missing: say which network is meant")
     try:
         kinds.TEXT.parse(name)
+    except ValueError as error:
+        raise InputError(f"network {name!r}: name: {error}") from error
+    try:
         source, text = _source(name, params)
-    except (InputError, ValueError) as error:
-        raise InputError(
-            f"network {name!r}: name: {error}" if isinstance(error, ValueError) else f"network {name}: {error}"
-        ) from error
+    except InputError as error:
+        raise InputError(f"network {name}: {error}") from error
     if common["autostart"] is None and common["state"] in (ACTIVE, PRESENT):
         common["autostart"] = True
     if source and common["state"] == ABSENT:

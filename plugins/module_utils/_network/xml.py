@@ -117,7 +117,7 @@ def _fragments(root: typing.Any) -> dict[str, str]:
         if namespace in found:
             raise InputError(f"metadata: two elements have the namespace {namespace}; libvirt keeps one of each")
         found[namespace] = canonical(element)
-    loose = [text.strip() for text in (root.text, *(element.tail for element in root)) if text and text.strip()]
+    loose = xmltable.loose_text(root)
     if loose:
         raise InputError(f"metadata: {loose[0]!r} stands in no element; libvirt keeps only elements")
     return found
