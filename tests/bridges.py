@@ -21,7 +21,7 @@ def state(**more: Link) -> State:
     own = (
         Address("192.0.2.10/24", broadcast="192.0.2.255", label="eno1"),
         Address("2001:db8::10/64"),
-        Address("fe80::1/64", scope=253),
+        Address("fe80::5054:ff:fe00:1/64", scope=253),
         Address("192.0.2.77/24", flags=0),
     )
     links = [

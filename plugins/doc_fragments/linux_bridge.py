@@ -79,7 +79,8 @@ options:
         choices: [802.1Q, 802.1ad, 802.1q]
       default_pvid:
         description:
-          - The VLAN of untagged frames on new ports; 0 for none.
+          - The VLAN of untagged frames on new ports; 0 for none. When it changes, the kernel moves the bridge and all ports that
+            have the old one, guests' among them.
         type: int
       stats:
         description:
@@ -180,6 +181,8 @@ options:
   addresses: &addresses
     description:
       - Its addresses with their prefixes; exact for what an administrator set, while leases and the kernel's own are left alone.
+      - A lease that is listed is no lease any more. Of IPv6 link-local addresses, those such as V(fe80::1/64) can be said; one whose
+        interface identifier needs more than 32 bits looks like the kernel's own, and is left alone.
     type: list
     elements: str
   dhcp4: &dhcp4
@@ -211,7 +214,7 @@ options:
         elements: str
   gateway4: &gateway4
     description:
-      - The IPv4 default route's router.
+      - The IPv4 default route's router. The route takes the place of one without a metric over another link.
     type: str
   gateway6: &gateway6
     description:
@@ -253,6 +256,8 @@ options:
       - C(type) makes a port that is not there. V(vlan) has C(parent), C(id) and C(protocol); V(bond) has C(ports), C(mode), C(miimon)
         (milliseconds), C(updelay), C(downdelay), C(xmit_hash_policy) and C(lacp_rate); V(dummy) has nothing; V(vxlan) has C(id), C(local),
         C(remote), C(dstport), C(ttl) and C(parent); V(veth) has C(peer). Such a port goes with its place in the bridge.
+      - A bond's C(ports) are exact. What a port is made of (C(parent), C(peer), C(id), C(protocol), C(dstport), C(local), C(remote)) is
+        not changed afterwards, but refused.
     type: list
     elements: raw
   inherit: &inherit
@@ -276,8 +281,9 @@ options:
     default: auto
   confirm_timeout:
     description:
-      - Seconds. When the change touches the link that carries the connection, the host arms a timer before, and puts everything
-        back when the controller has not reached it over a fresh connection by then. V(0) does not guard.
+      - Seconds. When the change touches the link that carries the connection, or adds an address or a route that answers to the
+        controller might take, the host arms a timer before, and puts everything back when the controller has not reached it over a
+        fresh connection by then. V(0) does not guard.
     type: int
     default: 60
   bridges:

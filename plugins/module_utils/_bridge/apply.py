@@ -13,9 +13,9 @@ from .._core.plan import Plan, Step
 from .._kernel import links, sysctl, write
 from .._kernel.netlink import Request
 from .._persist import agent
+from .difference import ADDRESS_OFF
 from .driver import Driver, Indices
 from .options import MARK
-from .plan import ADDRESS_OFF
 
 
 def apply(driver: Driver, plan: Plan) -> None:

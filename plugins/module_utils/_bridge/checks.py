@@ -9,9 +9,10 @@ import ipaddress
 
 from .._core.errors import InputError
 from .._core.table import Options
+from .._kernel.values import Link
 from . import boot
 from .model import Desired, Observed, State, Want
-from .options import ABSENT, MARK, links_in
+from .options import ABSENT, MADE, MARK, VXLAN_LINK, from_kernel, links_in
 from .routing import ANY, GATEWAYS, heir_of, is_default, is_gateway, is_set
 
 
@@ -73,10 +74,33 @@ def _refuse_port(want: Want, port: Options, desired: Desired, observed: Observed
                 f"port {name}: it is in the {kind} {link.master}; take it out there first,"
                 " or describe both in one list of `bridges`",
             )
-    made = port.get("type", "existing")
     there = observed.state.links.get(port["name"])
-    if there and made != "existing" and there.kind != made:
-        _refuse(want, f"port {port['name']}: type: it is there already, and no {made}")
+    if there and port.get("state") != ABSENT:
+        _refuse_other(want, port, there)
+
+
+_AT_BIRTH = ("parent", "peer", "id", "protocol", "dstport", "local", "remote")
+
+
+def _refuse_other(want: Want, port: Options, there: Link) -> None:
+    """What a link is made of can't be changed afterwards."""
+    name, made = port["name"], port.get("type", "existing")
+    if made == "existing":
+        return
+    if there.kind != made:
+        _refuse(want, f"port {name}: type: it is there already, and no {made}")
+    rows = {
+        **from_kernel(MADE[made], there.data),
+        "peer": there.parent,
+        "parent": there.parent or there.data.get(VXLAN_LINK),
+    }
+    for word in _AT_BIRTH:
+        if word in port and port[word] != rows.get(word):
+            _refuse(
+                want,
+                f"port {name}: {word}: {port[word]}: it is there already, with {rows.get(word) or 'none'}, and that can't be"
+                " changed; remove it first (state: absent), or take another name",
+            )
 
 
 def _given_up(name: str, master: str, desired: Desired, observed: Observed) -> bool:
@@ -128,8 +152,9 @@ def after(desired: Desired, then: State) -> None:
     owners: dict[str, str] = {}
     for link in then.links.values():
         for address in link.addresses:
-            if not address.link_local and not link.loopback:
-                owners.setdefault(str(ipaddress.ip_interface(address.cidr).ip), link.name)
+            own = ipaddress.ip_interface(address.cidr).ip
+            if not own.is_link_local and not link.loopback:
+                owners.setdefault(str(own), link.name)
     for want in desired.wants:
         if want.state == ABSENT:
             continue
@@ -162,9 +187,14 @@ def _refuse_gateways(want: Want, then: State) -> None:
         for one in want.options.get("routes", ())
         if "via" not in one and one["to"] not in ANY
     ]
+    onlink = {hop.via for route in then.routes_over(want.name) for hop in route.hops if hop.onlink}
     for what, text in named:
         router = ipaddress.ip_address(text)
-        if router.is_link_local or any(router in net for net in (*nets, *direct) if net.version == router.version):
+        if (
+            text in onlink
+            or router.is_link_local
+            or any(router in net for net in (*nets, *direct) if net.version == router.version)
+        ):
             continue
         if want.options.get("dhcp4") and router.version == 4:
             continue

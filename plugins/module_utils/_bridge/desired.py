@@ -11,6 +11,7 @@ import typing
 from .._core.errors import InputError
 from .model import Desired, Want
 from .options import ABSENT, PRESENT, TABLE, links_in, normal_options, normal_port
+from .routing import routes_said, slot
 
 Params = typing.Mapping[str, typing.Any]
 
@@ -31,6 +32,7 @@ def desired(params: Params) -> Desired:
             raise InputError(f"bridges and {given[0]} exclude each other: say {given[0]} inside an item of bridges")
         wants = tuple(_want(item, params) for item in params["bridges"])
     _refuse_twice(wants)
+    _refuse_rivals(wants)
     return Desired(wants, params.get("persist") or "none", timeout)
 
 
@@ -59,6 +61,19 @@ def _want(params: Params, above: Params) -> Want:
 
 def _name(name: str) -> str:
     return str(normal_port({"name": name}, "bridge")["name"])
+
+
+def _refuse_rivals(wants: typing.Sequence[Want]) -> None:
+    """A host has one route to a destination in a table with a metric."""
+    holders: dict[tuple[typing.Any, ...], str] = {}
+    for want in wants:
+        for word, route in routes_said(want):
+            holder = holders.setdefault(slot(route), want.name)
+            if holder != want.name:
+                raise InputError(
+                    f"bridge {want.name}: {word}: {route.hops[0].via or route.to}: {holder} has a route to {route.to} with the same"
+                    " metric; give one of the two another metric, as one of `routes`"
+                )
 
 
 def _refuse_twice(wants: typing.Sequence[Want]) -> None:

@@ -20,10 +20,14 @@ from .options import (
     ABSENT,
     BOOT,
     BRIDGE,
+    DEFAULT_PVID,
+    FORWARD_DELAY,
     MADE,
     MARK,
+    MIN_FORWARD_DELAY,
     PORT_FLAGS,
     PVID,
+    STP_STATE,
     UNTAGGED,
     USUAL_MTU,
     VXLAN_LINK,
@@ -56,8 +60,10 @@ def goal(desired: Desired, observed: Observed) -> State:
 
 def _present(want: Want, state: State, observed: Observed) -> State:
     there = state.links.get(want.name)
-    bridge = _bridge(want, there or Link(want.name, kind="bridge", mtu=0))
-    state = with_links(state, bridge)
+    pvid = want.options.get("vlan", {}).get("default_pvid")
+    if there and pvid is not None:
+        state = with_default_pvid(state, want.name, pvid)
+    state = with_links(state, _bridge(want, state.links.get(want.name) or Link(want.name, kind="bridge", mtu=0)))
     for port in want.ports or ():
         state = _port(want, port, state)
     if want.ports is not None and want.purge_ports:
@@ -100,12 +106,17 @@ def _bridge(want: Want, link: Link) -> Link:
     own = options.get("vlan", {}).get("self")
     if own is not None:
         vlans = flags_of(own)
+    data = {**link.data, **to_kernel(BRIDGE, options)}
+    if data.get(STP_STATE) and data.get(FORWARD_DELAY, MIN_FORWARD_DELAY) < MIN_FORWARD_DELAY:
+        if options.get("stp", {}).get("forward_delay") is not None:
+            raise InputError(f"bridge {want.name}: stp.forward_delay: with spanning tree on it is 2 seconds or more")
+        data[FORWARD_DELAY] = MIN_FORWARD_DELAY  # by the kernel itself (br_stp_start)
     return dataclasses.replace(
         link,
         up=options.get("up", True),
         mac=options.get("mac_address", link.mac),
         mtu=options.get("mtu", link.mtu),
-        data={**link.data, **to_kernel(BRIDGE, options)},
+        data=data,
         vlans=vlans,
     )
 
@@ -135,7 +146,17 @@ def _port(want: Want, port: Options, state: State) -> State:
         vlans=vlans,
     )
     state = with_links(state, link)
-    for member in port.get("ports", ()):
+    if port.get("type") == "veth" and port["peer"] not in state.links:
+        state = with_links(state, Link(port["peer"], kind="veth", mtu=USUAL_MTU, parent=name))
+    return _members(want, port, state) if "ports" in port else state
+
+
+def _members(want: Want, port: Options, state: State) -> State:
+    """A bond's ports are exact."""
+    name = port["name"]
+    left = [one for one in state.ports(name) if one.name not in port["ports"]]
+    state = with_links(state, *(dataclasses.replace(one, master=None, port_kind=None) for one in left))
+    for member in port["ports"]:
         if member not in state.links:
             raise InputError(f"bridge {want.name}: port {name}: ports: there is no link {member}")
         one = state.links[member]
@@ -170,6 +191,24 @@ def default_vlans(bridge: Link) -> dict[int, int]:
     return {pvid: PVID | UNTAGGED} if pvid else {}
 
 
+def with_default_pvid(state: State, bridge: str, pvid: int) -> State:
+    """What a bridge's new default PVID makes of the VLANs: it is on whatever had the old one, the bridge and its ports, guests' taps among them
+    (__br_vlan_set_default_pvid in br_vlan.c)."""
+    above = state.links[bridge]
+    old = above.data.get(DEFAULT_PVID, 1)
+    if pvid == old:
+        return state
+    moved = [dataclasses.replace(link, vlans=_repvid(link.vlans, old, pvid)) for link in (above, *state.ports(bridge))]
+    return with_links(state, *moved)
+
+
+def _repvid(vlans: dict[int, int] | None, old: int, new: int) -> dict[int, int] | None:
+    if vlans is None or new in vlans or (old and vlans.get(old) != PVID | UNTAGGED):
+        return vlans
+    left = {vid: flags & ~PVID if new else flags for vid, flags in vlans.items() if vid != old}
+    return {**left, new: PVID | UNTAGGED} if new else left
+
+
 def _purge(want: Want, state: State) -> State:
     """Ports are exact, but a running guest's tap stays."""
     named = {port["name"] for port in want.ports or ()}
@@ -183,7 +222,8 @@ def _unplug(state: State, link: Link) -> State:
     """What this collection made goes with its place; everything else just leaves."""
     if link.alias == MARK:
         members = [dataclasses.replace(one, master=None, port_kind=None) for one in state.ports(link.name)]
-        return without_links(with_links(state, *members), link.name)
+        ends = (link.name, link.parent) if link.kind == "veth" and link.parent in state.links else (link.name,)
+        return without_links(with_links(state, *members), *ends)
     return with_links(state, dataclasses.replace(link, master=None, port_kind=None, port={}, vlans={}))
 
 
@@ -211,6 +251,9 @@ def _smallest(bridge: str, state: State) -> int:
 # Absent
 
 
+_OF_A_HOST = ("", "bond", "vlan")  # not a container's veth, nor a tunnel
+
+
 def _absent(want: Want, state: State) -> State:
     there = state.links.get(want.name)
     if there is None:
@@ -225,7 +268,7 @@ def _absent(want: Want, state: State) -> State:
 
 def _handed_to(bridge: str, state: State) -> str | None:
     """The port that the bridge's addresses came from: the one whose MAC the bridge has, or the first."""
-    ports = [link for link in state.ports(bridge) if not link.guests and link.alias != MARK]
+    ports = [link for link in state.ports(bridge) if link.kind in _OF_A_HOST and link.alias != MARK]
     mac = state.links[bridge].mac
     return next((link.name for link in sorted(ports, key=lambda link: (link.mac != mac, link.index))), None)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 
 from .._core.table import Options
 from .._kernel.values import Link, Route
@@ -30,6 +31,15 @@ class State:
         for link in self.links.values():
             if link.master:
                 found.setdefault(link.master, []).append(link)
+        return found
+
+    def standing_on(self, names: Iterable[str]) -> set[str]:
+        """The VLANs on these links, and on those: they go down with them, and are never larger (vlan_device_event in vlan.c)."""
+        found: set[str] = set()
+        more = set(names)
+        while more:
+            more = {link.name for link in self.links.values() if link.kind == "vlan" and link.parent in more} - found
+            found |= more
         return found
 
     def routes_over(self, link: str) -> list[Route]:
@@ -77,6 +87,7 @@ class Observed:
     incapable: dict[str, str] = dataclasses.field(default_factory=dict)  # what this kernel can't do: its own words
     boot: Boot | None = None
     path: frozenset[str] = frozenset()  # the links that carry this very connection
+    client: str | None = None  # where it comes from
 
     def guest(self, tap: str) -> str:
         return self.guests.get(tap, tap)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 
 from .._kernel import probe, read
 from .._kernel.values import Link, Route
@@ -35,7 +36,7 @@ def observe(driver: Driver, desired: Desired) -> Observed:
         wireless=frozenset(name for name in _ports(desired) if name in links and read.wireless_station(name)),
         incapable=probe.incapable(_kinds(desired, links)),
         boot=boot,
-        path=_path(links) if desired.confirm_timeout else frozenset(),
+        **_connection(links if desired.confirm_timeout else {}),
     )
 
 
@@ -70,11 +71,17 @@ def told(links: dict[str, Link], boot: Boot | None) -> dict[str, Link]:
     return found
 
 
-def _path(links: dict[str, Link]) -> frozenset[str]:
-    """The links that carry this connection: the one with its address, what it stands on, and what stands on it."""
-    address = probe.own_address()
-    if address is None:
-        return frozenset()
+def _connection(links: dict[str, Link]) -> dict[str, typing.Any]:
+    """Where this very connection comes from, and the links that carry it."""
+    connection = probe.own_connection() if links else None
+    if connection is None:
+        return {}
+    client, address, _port = connection
+    return {"client": client, "path": _path(links, address)}
+
+
+def _path(links: dict[str, Link], address: str) -> frozenset[str]:
+    """The links that carry a connection: the one with its address, what it stands on, and what stands on it."""
     holders = {link.name for link in links.values() if any(one.cidr.split("/")[0] == address for one in link.addresses)}
     if not holders:
         return frozenset(links)  # the address is translated on the way; any link may be meant
@@ -109,8 +116,9 @@ def _says_vlans(want: Want) -> bool:
 
 
 def _ask_routes(desired: Desired) -> bool:
-    """Their dump grows with the host's addresses, and most runs need none."""
-    words = ("gateway4", "gateway6", "routes")
+    """Their dump grows with the host's addresses, and most runs need none. The kernel drops those of a link that goes down, or
+    loses an address, or gets too small for IPv6."""
+    words = ("addresses", "mtu", "gateway4", "gateway6", "routes")
     return (
         desired.back is not None
         or desired.persist != "none"
@@ -119,6 +127,7 @@ def _ask_routes(desired: Desired) -> bool:
             or want.state == ABSENT
             or want.ports is not None
             or any(word in want.options for word in words)
+            or want.options.get("up") is False
             for want in desired.wants
         )
     )

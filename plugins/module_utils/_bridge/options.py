@@ -51,6 +51,16 @@ def _seconds(low: float, high: float) -> Kind:
     return Kind("float", parse)
 
 
+def _router(version: int) -> Kind:
+    def parse(value: typing.Any) -> str:
+        router = kinds.parse_address(value)
+        if router.version != version:
+            raise ValueError(f"take an address of IPv{version}, or say gateway{router.version}")
+        return str(router)
+
+    return Kind("str", parse)
+
+
 def _route_target(value: typing.Any) -> str:
     text = str(value).strip()
     if text == "default":
@@ -112,8 +122,13 @@ def _settle_vlans(vlans: Options) -> Options:
 
 
 def _settle_route(route: Options) -> Options:
-    """IPv6 knows no route without a metric."""
-    silent = (("metric", DEFAULT_METRIC6 if ":" in route.get("to", "") else 0), ("table", MAIN_TABLE))
+    """IPv6 knows no route without a metric: 0 is what the kernel takes by itself (ip6_route_info_create)."""
+    six = ":" in route.get("to", "")
+    if "via" in route and (":" in route["via"]) is not six:
+        raise InputError(
+            f"routes: {route['to']} via: {route['via']}: the router's address has to be of IPv{6 if six else 4} as well"
+        )
+    silent = (("metric", 0), *([("metric", DEFAULT_METRIC6)] if six else []), ("table", MAIN_TABLE))
     return {name: value for name, value in route.items() if (name, value) not in silent}
 
 
@@ -280,8 +295,8 @@ TABLE = (
     *BRIDGE,
     Row("addresses", kinds.CIDR, many=True),
     *BOOT,
-    Row("gateway4", kinds.ADDRESS),
-    Row("gateway6", kinds.ADDRESS),
+    Row("gateway4", _router(4)),
+    Row("gateway6", _router(6)),
     Row("routes", fields=ROUTE, many=True, settle=_settle_route),
 )
 
@@ -294,6 +309,8 @@ def _attributes(rows: Sequence[Row]) -> set[str]:
 
 
 TOPOLOGY_CHANGE = "IFLA_BR_TOPOLOGY_CHANGE"
+STP_STATE, FORWARD_DELAY, DEFAULT_PVID = "IFLA_BR_STP_STATE", "IFLA_BR_FORWARD_DELAY", "IFLA_BR_VLAN_DEFAULT_PVID"
+MIN_FORWARD_DELAY = 200  # in the kernel's units, with spanning tree on (IEEE 802.1D-1998, 8.10.2; BR_MIN_FORWARD_DELAY)
 
 # All that is read of a link. Whether a bridge calls netfilter is nobody's option here, but is put back with the rest.
 ATTRIBUTES = frozenset(
@@ -316,6 +333,8 @@ def same(attribute: str, one: typing.Any, other: typing.Any) -> bool:
     """Whether two values of an attribute are the same; the kernel rounds times to its own ticks (clock_t_to_jiffies)."""
     if attribute == "IFLA_BR_AGEING_TIME" and one is None:
         return True  # not to be known just now
+    if attribute == STP_STATE:  # 2: by a program of its own, which the kernel has found (br_stp_start)
+        return bool(one) == bool(other)
     if attribute in _TIMES and one is not None and other is not None:
         return abs(int(one) - int(other)) <= 1
     return bool(one == other)
@@ -340,11 +359,13 @@ def spec() -> dict[str, typing.Any]:
 
 
 def normal_options(values: Mapping[str, typing.Any]) -> Options:
-    """What was said of a bridge, in normal form. What was not said is not in it; an empty list is."""
+    """What was said of a bridge, in normal form. What was not said is not in it; what was said to be empty is."""
     result = normal(TABLE, values)
-    for name in ("addresses", "routes"):
+    for name, nothing in (("addresses", []), ("routes", []), ("dns", {})):
         if values.get(name) is not None:
-            result.setdefault(name, [])
+            result.setdefault(name, nothing)
+    if (values.get("vlan") or {}).get("self") is not None:
+        result.setdefault("vlan", {}).setdefault("self", {})
     return result
 
 

@@ -16,6 +16,7 @@ from .model import Observed, State
 from .options import (
     BRIDGE,
     DEFAULT_METRIC6,
+    DEFAULT_PVID,
     MADE,
     MAIN_TABLE,
     MARK,
@@ -60,7 +61,8 @@ def view(state: State, name: str, boot: Boot | None, kept: Options | None = None
         return None
     options = from_kernel(BRIDGE, link.data, all_=False)
     own = vlans_of(link.vlans or {})
-    if own and own != {"pvid": 1, "untagged": [1]} and link.data.get("IFLA_BR_VLAN_FILTERING"):
+    usual = {"pvid": 1, "untagged": [1]} if link.data.get(DEFAULT_PVID, 1) else {}
+    if own != usual and link.data.get("IFLA_BR_VLAN_FILTERING") and link.vlans is not None:
         options.setdefault("vlan", {})["self"] = own
     ports = [
         port_view(port, state) for port in sorted(state.ports(name), key=lambda port: port.name) if not port.guests
@@ -84,7 +86,7 @@ def _is_router(route: Route) -> bool:
 def port_view(link: Link, state: State) -> Options:
     """A port in the options' own words."""
     port: Options = {"name": link.name, **from_kernel(PORT_FLAGS, link.port, all_=False)}
-    if port.get("cost") in (100, 19, 4, 2, 1):
+    if port.get("cost") in (100, 19, 5, 4, 3, 2, 1):
         del port["cost"]  # the kernel's own, by the link's speed (br_if.c)
     bridge = state.links.get(link.master or "")
     if bridge and bridge.data.get("IFLA_BR_VLAN_FILTERING") and link.vlans is not None:

@@ -13,7 +13,7 @@ import typing
 from .._core.table import Options
 from .._kernel.values import IFA_F_NOPREFIXROUTE, RTPROT_KERNEL, RTPROT_STATIC, Address, Hop, Link, Route
 from .model import Observed, State, Want
-from .options import DEFAULT_METRIC6, MAIN_TABLE, links_in
+from .options import ABSENT, DEFAULT_METRIC6, MAIN_TABLE, links_in
 
 RTPROT_UNSPEC, RTPROT_BOOT, RTPROT_RA = 0, 3, 9  # linux/rtnetlink.h
 # What an administrator's tools say; all others are a daemon's (a lease's, a routing protocol's), and come and go.
@@ -58,7 +58,7 @@ def heir_of(want: Want, observed: Observed) -> str | None:
     if not want.inherit:
         return None
     for port in want.ports or ():
-        for name in links_in(port):
+        for name in links_in(port) if port.get("state") != ABSENT else ():
             link = observed.state.links.get(name)
             if link and any(not one.link_local for one in link.addresses):
                 return str(name)
@@ -116,13 +116,14 @@ def as_kept(state: State, link: str) -> State:
 
 
 def addressed(want: Want, state: State) -> State:
-    """`addresses` is exact for what an administrator set; what a lease or the kernel gave is not asked about."""
+    """`addresses` is exact for what an administrator set; what a lease or the kernel gave is not asked about. What is leased and
+    said is set from now on."""
     wanted = want.options.get("addresses")
     if wanted is None:
         return state
     link = state.links[want.name]
-    there = {address.cidr: address for address in link.addresses}
-    kept = tuple(one for one in link.addresses if not one.permanent or one.link_local or one.cidr in wanted)
+    there = {address.cidr for address in link.addresses if address.permanent}
+    kept = tuple(one for one in link.addresses if one.link_local or one.permanent is (one.cidr in wanted))
     new = tuple(_new_address(cidr, want.name) for cidr in wanted if cidr not in there)
     return with_links(state, dataclasses.replace(link, addresses=(*kept, *new)))
 
@@ -158,16 +159,32 @@ def _same_slot(one: Route, other: Route) -> bool:
 
 
 def _replace_routes(state: State, link: str, wanted: list[Route], goes: typing.Callable[[Route], bool]) -> State:
-    """These routes over the link, in the place of those that `goes` finds."""
+    """These routes over the link, in the place of those that `goes` finds, and of those that the kernel has in their slots, maybe
+    over other links. A route of several hops is none that the options could say, so it stays."""
     kept, there = [], {}
     for route in state.routes or ():
-        if route.over(link) and is_set(route) and goes(route):
-            there[key(route)] = route
+        if route.over(link) and is_set(route) and len(route.hops) == 1 and goes(route):
+            there[_said(route)] = route
         else:
             kept.append(route)
     taken = {slot(route) for route in wanted}
-    kept = [route for route in kept if slot(route) not in taken or not route.over(link)]
-    return dataclasses.replace(state, routes=(*kept, *(there.get(key(route), route) for route in wanted)))
+    kept = [route for route in kept if slot(route) not in taken]
+    return dataclasses.replace(state, routes=(*kept, *(there.get(_said(route), route) for route in wanted)))
+
+
+def _said(route: Route) -> tuple[typing.Any, ...]:
+    """As far as the options say it: whether the router is reached on the link, whatever the addresses, is left as it is."""
+    return (*slot(route), route.hops[0].dev, route.hops[0].via)
+
+
+def routes_said(want: Want) -> list[tuple[str, Route]]:
+    """Each with the option that says it."""
+    found = [
+        (name, route_of({"to": anywhere, "via": want.options[name]}, want.name))
+        for name, anywhere in zip(GATEWAYS, ANY)
+        if name in want.options
+    ]
+    return found + [("routes", route_of(one, want.name)) for one in want.options.get("routes", ())]
 
 
 def route_of(options: Options, link: str) -> Route:

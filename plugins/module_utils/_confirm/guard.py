@@ -111,32 +111,39 @@ def _code(pending: Pending) -> str:
 def settle(restore: agent.Restore, dry: bool) -> None:
     """Changes that a crashed run left unconfirmed are put back before anything new is looked at."""
     for pending in every():
-        if pending.outcome() is not None:
+        outcome = pending.outcome()
+        if outcome and outcome.get("rolled_back"):
             if not dry:
                 pending.forget()
-        elif dry:
+        elif not dry:
+            _settle(pending, restore)
+        elif outcome:
+            raise InputError(_not_put_back(pending, outcome))
+        else:
             raise InputError(
                 "an unconfirmed change of another run is waiting on this host, and will be put back within"
                 f" {pending.timeout} s; run again after that (unit {pending.unit})"
             )
-        else:
-            _settle(pending, restore)
 
 
 def _settle(pending: Pending, restore: agent.Restore) -> None:
+    """What the agent has failed at is tried once more; what stood in its way may be gone."""
     with contextlib.suppress(SystemFailure):  # there is none, or it is just dying
         command.run("systemctl", "kill", "--signal=USR1", "--kill-who=main", pending.unit)
     outcome = _wait_for_outcome(pending)
-    if outcome is None:
+    if outcome is None or not outcome.get("rolled_back", not outcome):
         agent.put_back(pending, pending.load(), restore)
         outcome = pending.outcome() or {}
     if not outcome.get("rolled_back"):
-        raise RollbackFailed(
-            f"an unconfirmed change of an earlier run could not be put back: {outcome.get('msg', 'no answer')}."
-            f" Look at the host; {pending.folder} holds what was there before",
-            rolled_back=False,
-        )
+        raise RollbackFailed(_not_put_back(pending, outcome), rolled_back=False)
     pending.forget()
+
+
+def _not_put_back(pending: Pending, outcome: typing.Mapping[str, typing.Any]) -> str:
+    return (
+        f"an unconfirmed change of an earlier run could not be put back: {outcome.get('msg', 'no answer')}. Look at the host;"
+        f" {pending.folder} holds what was there before. Remove that once the host is as you want it"
+    )
 
 
 def _wait_for_outcome(pending: Pending) -> dict[str, typing.Any] | None:

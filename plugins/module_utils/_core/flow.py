@@ -14,7 +14,7 @@ import typing
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .errors import NotTaken, RollbackFailed, VirtnetError
+from .errors import NotTaken, RollbackFailed, SystemFailure, VirtnetError
 from .plan import Plan
 
 Params = typing.Mapping[str, typing.Any]
@@ -72,6 +72,8 @@ def reconcile(domain: Domain, params: Params, dry: bool) -> dict[str, typing.Any
                 _verify(domain.plan(desired, observed))
             except VirtnetError as error:
                 _put_back(domain, driver, plan, error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the host is not left half-way
+                _put_back(domain, driver, plan, SystemFailure(f"{type(error).__name__}: {error}"))
         return {**domain.result(plan, observed), **facts}
 
 

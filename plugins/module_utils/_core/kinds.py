@@ -46,6 +46,8 @@ def parse_address(value: typing.Any) -> Address:
     text = str(value).strip()
     if "." in text and re.search(r"(^|\.)0[0-9]", text):
         raise ValueError("a leading zero would be read as octal; leave it out")
+    if "%" in text:
+        raise ValueError("say it without its scope; the link is known")
     try:
         return ipaddress.ip_address(text)
     except ValueError:

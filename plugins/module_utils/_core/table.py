@@ -89,6 +89,10 @@ def normal(fields: Sequence[Field], values: Mapping[str, typing.Any], where: str
 def _normal_value(field: Field, value: typing.Any, where: str, strict: bool) -> typing.Any:
     if not field.many:
         return _normal_item(field, value, where, strict)
+    if isinstance(value, str):  # as Ansible does with its own lists
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    elif isinstance(value, (int, float, Mapping)):
+        value = [value]
     items = [_normal_item(field, item, f"{where}[{number}]", strict) for number, item in enumerate(value)]
     items = [item for item in items if item not in (None, {})]
     return items if field.ordered else sorted(items, key=lambda item: _sort_key(field, item))
@@ -96,6 +100,8 @@ def _normal_value(field: Field, value: typing.Any, where: str, strict: bool) -> 
 
 def _normal_item(field: Field, value: typing.Any, where: str, strict: bool) -> typing.Any:
     if field.fields:
+        if not isinstance(value, Mapping):
+            raise InputError(f"{where}: {value!r}: say a dictionary of {', '.join(one.name for one in field.fields)}")
         options = normal(field.fields, value, f"{where}.", strict)
         return field.settle(options) if field.settle else options
     try:

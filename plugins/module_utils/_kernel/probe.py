@@ -48,12 +48,6 @@ def _guest_name(words: list[str]) -> str:
     return words[0]
 
 
-def own_address() -> str | None:
-    """The host's address that this very SSH connection goes to; None without one."""
-    connection = own_connection()
-    return connection[1] if connection else None
-
-
 def own_connection() -> tuple[str, str, int] | None:
     """(the client's address, the host's address, the host's port) of this very SSH connection; None without one.
 

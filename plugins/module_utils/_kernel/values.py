@@ -49,8 +49,11 @@ class Address:
 
     @property
     def link_local(self) -> bool:
-        """IPv6's own, which the kernel makes (RFC 4291, 2.5.6)."""
-        return self.cidr.lower().startswith("fe80:")
+        """The link's own, which the kernel or a daemon makes (RFC 4291, 2.5.6). Neither makes one such as fe80::1: an interface
+        identifier has 64 bits, from the MAC address (with ff:fe in its middle) or by chance (RFC 7217)."""
+        if not self.cidr.lower().startswith("fe80:"):
+            return False
+        return int(ipaddress.ip_interface(self.cidr).ip) & 0xFFFFFFFF00000000 != 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -125,12 +125,12 @@ def route(one: Route, add: bool, indices: Indices) -> Request:
     if one.metric:
         attrs.append(("RTA_PRIORITY", one.metric))
     if len(one.hops) > 1:
-        attrs.append(("RTA_MULTIPATH", [_hop(hop, indices) for hop in one.hops]))
+        attrs.append(("RTA_MULTIPATH", [_hop(one, hop, indices) for hop in one.hops]))
     else:
         hop = one.hops[0]
         message["flags"] = 4 if hop.onlink else 0
         attrs += [("RTA_OIF", indices[hop.dev])] if hop.dev else []
-        attrs += [("RTA_GATEWAY", hop.via)] if hop.via else []
+        attrs += _router(one, hop)
     message["attrs"] = attrs + list(one.extra)
     what = f"{'making' if add else 'removing'} the route to {one.to} {_path(one)} in table {one.table}"
     if not add:
@@ -144,9 +144,22 @@ def _path(one: Route) -> str:
     return " and ".join(f"by {hop.via} over {hop.dev}" if hop.via else f"over {hop.dev}" for hop in one.hops)
 
 
-def _hop(hop: Hop, indices: Indices) -> dict[str, typing.Any]:
-    gateway = [("RTA_GATEWAY", hop.via)] if hop.via else []
-    return {"oif": indices[hop.dev or ""], "hops": hop.weight - 1, "flags": 4 if hop.onlink else 0, "attrs": gateway}
+def _router(one: Route, hop: Hop) -> list[tuple[str, typing.Any]]:
+    """One of the other IP version is said by an attribute of its own (RFC 5549; ip-route(8), `via inet6`)."""
+    if not hop.via:
+        return []
+    if (":" in hop.via) is (one.version == 6):
+        return [("RTA_GATEWAY", hop.via)]
+    return [("RTA_VIA", {"family": socket.AF_INET6 if ":" in hop.via else socket.AF_INET, "addr": hop.via})]
+
+
+def _hop(one: Route, hop: Hop, indices: Indices) -> dict[str, typing.Any]:
+    return {
+        "oif": indices[hop.dev or ""],
+        "hops": hop.weight - 1,
+        "flags": 4 if hop.onlink else 0,
+        "attrs": _router(one, hop),
+    }
 
 
 def _link(

@@ -30,6 +30,9 @@ CASES = {
     "address": ({"name": "br0", "addresses": ["192.0.2.10/24"]}, "eno1 already"),
     "gateway": ({"name": "br0", "addresses": ["10.0.0.1/24"], "gateway4": "10.0.1.1"}, "10.0.0.1/24"),
     "what stands on it": ({"name": "br8", "state": "absent"}, "br8.10 stands on it"),
+    "delay": ({"name": "br0", "stp": {"enabled": True, "forward_delay": 1}}, "stp.forward_delay: with spanning tree"),
+    "parent": ({"name": "br0", "ports": [{"name": "br8.10", "type": "vlan", "parent": "eno2", "id": 10}]}, "eno2: it is there already, with br8"),
+    "number": ({"name": "br0", "ports": [{"name": "br8.10", "type": "vlan", "parent": "br8", "id": 11}]}, "id: 11: it is there already, with 10"),
     "daemon": ({"name": "br0", "accept_ra": True}, "persist: none"),
 }  # fmt: skip
 
@@ -40,7 +43,10 @@ def test_refused(what: str) -> None:
     incapable = {"vlan filtering": "built without", "bond": "no"} if what in ("no filtering", "no bonding") else {}
     more = {"wireless": frozenset({"wlan0"}), "incapable": incapable}
     with pytest.raises(InputError, match=words):
-        above = {"br8": Link("br8", 21, "bridge"), "br8.10": Link("br8.10", 22, "vlan", parent="br8")}
+        above = {
+            "br8": Link("br8", 21, "bridge"),
+            "br8.10": Link("br8.10", 22, "vlan", parent="br8", data={"IFLA_VLAN_ID": 10}),
+        }
         plan(wanted(**params), observed(state(wlan0=Link("wlan0", 20), **above), **more))
 
 

@@ -23,6 +23,9 @@ def test_what_is_not_said_is_not_wanted() -> None:
     assert desired({"name": "br0", "ports": []}).wants[0].ports == ()
 
 
+ROUTES = [{"to": "10.9.0.0/16"}]
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
@@ -36,8 +39,10 @@ def test_what_is_not_said_is_not_wanted() -> None:
         ({"name": "a", "ports": [{"name": "b0", "type": "bond", "ports": ["x"]}, "x"]}, "port x"),
         ({"name": "a", "confirm_timeout": 99999}, "confirm_timeout: 99999"),
         ({"name": "a", "addresses": ["10.0.0.1"]}, "bridge a: addresses"),
+        ({"bridges": [{"name": "a", "gateway4": "10.0.0.1"}, {"name": "b", "gateway4": "10.1.0.1"}]}, "gateway4: 10.1.0.1: a has a route to 0.0.0.0/0"),
+        ({"bridges": [{"name": "a", "routes": ROUTES}, {"name": "b", "routes": ROUTES}]}, "routes: 10.9.0.0/16: a has"),
     ],
-)
+)  # fmt: skip
 def test_refused(params: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         desired(params)

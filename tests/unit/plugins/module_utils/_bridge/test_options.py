@@ -71,6 +71,7 @@ def test_what_is_usual_is_not_told() -> None:
         ("IFLA_BR_MCAST_QUERY_INTVL", 3124, 3125, True),
         ("IFLA_BR_MCAST_QUERY_INTVL", 3120, 3125, False),
         ("IFLA_BR_STP_STATE", 0, 1, False),
+        ("IFLA_BR_STP_STATE", 2, 1, True),
         ("IFLA_BR_AGEING_TIME", None, 300, True),
         ("IFLA_BR_PRIORITY", None, 1, False),
     ],
@@ -88,7 +89,33 @@ def test_routes_say_no_default() -> None:
     said = [{"to": "2001:db8::/32", "via": "fe80::1", "metric": 1024, "table": 254}, {"to": "10.1.2.3/8", "metric": 5}]
     routes = options.normal_options({"routes": said})["routes"]
     assert routes == [{"to": "10.0.0.0/8", "metric": 5}, {"to": "2001:db8::/32", "via": "fe80::1"}]
-    assert options.normal_options({"routes": [], "addresses": []}) == {"routes": [], "addresses": []}
+    assert options.normal_options({"routes": [{"to": "2001:db8::/32", "metric": 0}]})["routes"] == [
+        {"to": "2001:db8::/32"}
+    ]
+
+
+def test_what_is_said_to_be_empty_is_said() -> None:
+    said = {"routes": [], "addresses": [], "dns": {"servers": []}, "vlan": {"self": {"tagged": []}}}
+    assert options.normal_options(said) == {"routes": [], "addresses": [], "dns": {}, "vlan": {"self": {}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"gateway4": "2001:db8::1"}, "gateway4: '2001:db8::1': take an address of IPv4, or say gateway6"),
+        ({"gateway6": "fe80::1%eth0"}, "gateway6: .*without its scope"),
+        ({"routes": [{"to": "10.0.0.0/8", "via": "fe80::1"}]}, "routes: 10.0.0.0/8 via: fe80::1: .*IPv4 as well"),
+    ],
+)
+def test_bad_routers(said: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        options.normal_options(said)
+
+
+def test_a_list_of_one_may_be_said_without_its_brackets() -> None:
+    port = options.normal_port({"name": "b0", "type": "bond", "ports": "eno2", "vlans": {"tagged": "12, 20-22"}}, "p")
+    assert port["ports"] == ["eno2"] and port["vlans"] == {"tagged": [12, "20-22"]}
+    assert options.normal_port({"name": "x", "vlans": {"tagged": 20}}, "p")["vlans"] == {"tagged": [20]}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +128,7 @@ def test_routes_say_no_default() -> None:
         ({"name": "x", "type": "dummy", "peer": "y"}, "p.peer: a port of type dummy has none"),
         ({"name": "x", "colour": "red"}, "p.colour"),
         ({"name": "x", "cost": 0}, "p.cost"),
+        ({"name": "x", "vlans": [10]}, "p.vlans: .*say a dictionary of pvid"),
     ],
 )
 def test_bad_ports(port: object, words: str) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the virtnet.kvm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The difference between two states, in steps and their order."""
+"""What one call does, forward and back."""
 
 from __future__ import annotations
 
@@ -10,53 +10,10 @@ import dataclasses
 import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.domain import restore
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
-from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import difference, plan
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import leads_to, plan
 from ansible_collections.virtnet.kvm.plugins.module_utils._kernel.values import Link
 
 from tests.bridges import boot, observed, state, wanted
-
-
-def actions(**params: object) -> list[str]:
-    return [step.action for step in plan(wanted(**params), observed()).steps if step.action]
-
-
-def test_new_before_old_so_that_the_host_is_never_without_an_address() -> None:
-    told = actions(name="br0", ports=["eno1"], inherit=True)
-    assert told == [
-        "create bridge br0", "add eno1 to br0", "add 192.0.2.10/24 to br0", "add 2001:db8::10/64 to br0", "add 192.0.2.77/24 to br0",
-        "route 0.0.0.0/0 over br0", "route ::/0 over br0", "route 10.44.0.0/16 over br0", "route 0.0.0.0/0 over br0",
-        "remove 192.0.2.10/24 from eno1", "remove 2001:db8::10/64 from eno1", "remove 192.0.2.77/24 from eno1",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("mtu", "order"),
-    [(9000, ["mtu 9000 of eno9", "mtu 9000 of br9"]), (1400, ["mtu 1400 of br9", "mtu 1400 of eno9"])],
-)
-def test_a_bridge_is_never_larger_than_its_ports(mtu: int, order: list[str]) -> None:
-    assert actions(name="br9", mtu=mtu) == order
-
-
-def test_a_bond_takes_a_link_while_it_is_down() -> None:
-    desired = wanted(name="br0", ports=[{"name": "bond0", "type": "bond", "ports": ["eno2"]}])
-    steps = [
-        (step.subject, step.verb, step.arguments)
-        for step in plan(desired, observed()).steps
-        if step.subject in ("bond0", "eno2")
-    ]
-    assert [step[1] for step in steps] == ["make", "set", "set", "set", "set"]
-    assert [step[2].get("up", step[2].get("master")) for step in steps[1:]] == [False, "bond0", "br0", True]
-
-
-def test_vlans_in_excess_go_first_and_a_new_port_has_the_default_one() -> None:
-    desired = wanted(
-        name="br9", vlan={"filtering": True}, ports=[{"name": "eno2", "vlans": {"pvid": 5}}], purge_ports=False
-    )
-    steps = [step.arguments for step in plan(desired, observed()).steps if step.verb == "vlans"]
-    assert steps == [
-        {"vlans": {1: 0}, "add": False, "bridge": False},
-        {"vlans": {5: 6}, "add": True, "bridge": False},
-    ]
 
 
 def test_the_way_back_touches_only_what_was_touched() -> None:
@@ -128,9 +85,49 @@ def test_a_boot_file_is_a_step_of_its_own_bridge() -> None:
     ]
 
 
-def test_the_same_state_needs_no_step() -> None:
-    assert difference(state(), state()) == []
-
-
 def test_guests_on_the_bridge_are_named() -> None:
     assert plan(wanted(name="br9", mtu=1400), observed()).items[0].facts["guests"] == ["web"]
+
+
+def test_the_way_back_knows_what_else_is_touched() -> None:
+    """Another link's route whose place is taken; what stands on a link that goes down, or gets smaller; ports of a default PVID."""
+    there = state()
+    upper = Link("br9.5", 9, "vlan", up=True, parent="br9")
+    there = dataclasses.replace(there, links={**there.links, "br9.5": upper})
+    touched = {
+        "gateway": ({"addresses": ["10.0.0.1/24"], "gateway4": "10.0.0.2"}, {"br9", "eno1"}),
+        "down": ({"up": False}, {"br9", "br9.5"}),
+        "smaller": ({"mtu": 1400}, {"br9", "br9.5", "eno9"}),
+        "default PVID": ({"vlan": {"default_pvid": 5}}, {"br9", "eno9", "vnet0"}),
+    }
+    for what, (options, links) in touched.items():
+        assert restore(plan(wanted(name="br9", **options), observed(there))).back.links == links, what
+
+
+def test_the_default_route_of_another_link_comes_back() -> None:
+    there = observed()
+    desired = wanted(name="br9", addresses=["10.0.0.1/24"], gateway4="10.0.0.2")
+    done, then = plan(desired, there), goal(desired, there)
+    told = [step.arguments for step in plan(restore(done), observed(then)).steps if step.verb == "route"]
+    assert told == [{"route": there.state.routes[0], "add": True}]
+
+
+def test_a_tap_whose_guest_is_gone_does_not_come_back() -> None:
+    done = plan(wanted(name="br9", vlan={"default_pvid": 5}), observed())
+    left = {name: link for name, link in state().links.items() if name != "vnet0"}
+    assert not plan(restore(done), observed(dataclasses.replace(state(), links=left))).changed
+
+
+@pytest.mark.parametrize(
+    ("options", "client", "leads"),
+    [
+        ({"addresses": ["10.0.0.1/24"]}, "10.0.0.77", True),
+        ({"addresses": ["10.0.0.1/24"]}, "10.0.1.77", False),
+        ({"addresses": ["10.0.0.1/24"], "routes": [{"to": "10.0.1.0/24", "via": "10.0.0.2"}]}, "10.0.1.77", True),
+        ({"addresses": ["10.0.0.1/24"]}, "2001:db8::1", False),
+        ({"addresses": ["10.0.0.1/24"], "gateway4": "10.0.0.2"}, "192.0.2.99", True),
+        ({"addresses": ["10.0.0.1/24"]}, None, False),
+    ],
+)
+def test_where_the_answers_to_the_client_might_go(options: dict, client: str, leads: bool) -> None:
+    assert leads_to(plan(wanted(name="br9", **options), observed()), client) is leads

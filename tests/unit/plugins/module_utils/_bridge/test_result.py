@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.difference import difference
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
-from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import difference, plan
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import plan
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.result import result, view
 
 from tests.bridges import observed, wanted

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._confirm import guard
-from ansible_collections.virtnet.kvm.plugins.module_utils._core.errors import SystemFailure
+from ansible_collections.virtnet.kvm.plugins.module_utils._core.errors import InputError, RollbackFailed, SystemFailure
 
 
 @pytest.fixture
@@ -35,3 +35,25 @@ def test_put_back_by_another_run_meanwhile(root: pathlib.Path) -> None:
         shutil.rmtree(root)
         raise SystemFailure("no such link")
     assert caught.value.facts["rolled_back"] is True
+
+
+def test_what_an_agent_has_failed_at_is_tried_once_more_and_told(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending = guard.Pending(root / "0123456789ab")
+    pending.save({}, 30, {})
+    pending.tell(rolled_back=False, msg="no such device")
+    monkeypatch.setattr(guard, "every", lambda: [pending] if pending.folder.exists() else [])
+    monkeypatch.setattr(guard.command, "is_active", lambda _unit: False)
+    monkeypatch.setattr(guard.agent.time, "sleep", lambda _seconds: None)
+
+    def fails(_snapshot: object) -> None:
+        raise SystemFailure("still no such device")
+
+    with pytest.raises(InputError, match=r"could not be put back: no such device.*Remove that"):
+        guard.settle(fails, dry=True)
+    with pytest.raises(RollbackFailed, match="still no such device"):
+        guard.settle(fails, dry=False)
+    assert pending.folder.exists()
+    guard.settle(lambda _snapshot: None, dry=False)
+    assert not pending.folder.exists()

@@ -19,6 +19,7 @@ class Numbers:
     def __init__(self, there: int, fails_at: int | None = None, sticks: bool = False) -> None:
         self.there, self.fails_at, self.sticks = there, fails_at, sticks
         self.gone = False
+        self.failure: Exception = errors.SystemFailure("no further")
         self.log: list[str] = []
 
     @contextlib.contextmanager
@@ -50,7 +51,7 @@ class Numbers:
         for step in plan.steps:
             if self.there + step.arguments["way"] == self.fails_at:
                 self.fails_at = None
-                raise errors.SystemFailure("no further")
+                raise self.failure
             self.log.append(step.action)
             if not self.sticks:
                 self.there += step.arguments["way"]
@@ -70,8 +71,11 @@ def test_check_mode_predicts_and_touches_nothing() -> None:
     assert flow.reconcile(domain, {"number": 3}, dry=False)["changed"] is False
 
 
-def test_a_failure_in_the_middle_is_put_back() -> None:
+@pytest.mark.parametrize("failure", [errors.SystemFailure("no further"), OSError("no further")])
+def test_a_failure_in_the_middle_is_put_back(failure: Exception) -> None:
+    """Whatever it is."""
     domain = Numbers(1, fails_at=4)
+    domain.failure = failure
     with pytest.raises(errors.SystemFailure, match=r"no further\. What was there before is back") as caught:
         flow.reconcile(domain, {"number": 5}, dry=False)
     assert domain.there == 1 and caught.value.facts["rolled_back"] is True

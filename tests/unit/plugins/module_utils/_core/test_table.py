@@ -23,6 +23,7 @@ CASES = [
     ({"on": False, "names": [], "inner": None}, {}),
     ({"on": "yes", "unknown": 1}, {"on": True}),
     ({"names": ["b", "a"], "order": ["b", "a"]}, {"names": ["a", "b"], "order": ["b", "a"]}),
+    ({"names": "b, a", "items": {"id": 1}}, {"names": ["a", "b"], "items": [{"id": 1}]}),
     ({"inner": {"number": "7"}}, {"inner": {"number": 7}}),
     (
         {"items": [{"id": 2}, {"id": 1, "mac": "52:54:00:AA:00:00"}]},
