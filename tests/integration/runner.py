@@ -34,7 +34,7 @@ def strike(kind):
 
 
 def faulty(module, fault):
-    """Wrap each step (of a bridge: each rank of steps) so that the fault happens before the n-th one."""
+    """Wrap each step (of a bridge: each rank of steps) so that the fault happens before the n-th one, or after the last."""
     domain = {"linux_bridge": "_bridge", "libvirt_domain_interface": "_interface"}.get(module, "_network")
     apply = importlib.import_module(f"{UTILS}.{domain}.apply")
     count = 0
@@ -49,16 +49,20 @@ def faulty(module, fault):
 
         return wrapped
 
-    names = {"_bridge": ("_do",), "_network": ("_plug",)}.get(domain, ())  # what is called without a table of verbs
-    saved, verbs = {name: getattr(apply, name) for name in names}, dict(getattr(apply, "VERBS", {}))
-    for name, function in saved.items():
-        setattr(apply, name, wrap(function))
+    # what is called without a table of verbs; of a bridge also once all is done
+    places = {
+        "_bridge": [(apply, "_do"), (getattr(apply, "undo", None), "written")],
+        "_network": [(apply, "_plug")],
+    }.get(domain, [])
+    saved, verbs = [(home, name, getattr(home, name)) for home, name in places], dict(getattr(apply, "VERBS", {}))
+    for home, name, function in saved:
+        setattr(home, name, wrap(function))
     for verb, function in verbs.items():
         apply.VERBS[verb] = wrap(function)
 
     def undo():
-        for name, function in saved.items():
-            setattr(apply, name, function)
+        for home, name, function in saved:
+            setattr(home, name, function)
         if verbs:
             apply.VERBS.update(verbs)
 

@@ -205,6 +205,87 @@ def test_what_fails_in_the_middle_is_put_back(bridges: BridgeHost, persist: str)
     assert step > 8
 
 
+BASE = "ip link add br0 type bridge && ip link set br0 up && ip address add 10.20.0.1/24 dev br0 && "
+# What the kernel changes beside what is asked: how it was, the change, what of it shall show and what not.
+BESIDE = {
+    "the default route of another link": (
+        "", {"addresses": ["10.20.0.1/24"], "gateway4": "10.20.0.2"}, "default via 10.20.0.2 dev br0", "default via 192.0.2.1 dev host0"
+    ),
+    "routes of a link that goes down": (BASE + "ip route add 10.30.0.0/16 via 10.20.0.9", {"up": False}, "br0", "10.30.0.0/16"),
+    "a route by a router of IPv6": (BASE + "ip route add 10.30.0.0/16 via inet6 fe80::9 dev br0", {"up": False}, "br0", "10.30.0.0/16"),
+    "a route of two ways": (
+        BASE + "ip route add 10.30.0.0/16 nexthop via 10.20.0.8 nexthop via 10.20.0.9", {"up": False}, "br0", "10.30.0.0/16"
+    ),
+    "routes by an address that goes": (
+        BASE + "ip route add 10.30.0.0/16 via 10.20.0.9", {"addresses": ["10.21.0.1/24"]}, "inet 10.21.0.1/24", "10.20.0.1"
+    ),
+    "spanning tree's delay": (BASE + "ip link set br0 type bridge forward_delay 0", {"stp": {"enabled": True}}, "forward_delay 200", "forward_delay 0"),
+    "another prefix": (
+        BASE + "ip address add 2001:db8:20::1/64 dev br0 nodad", {"addresses": ["10.20.0.1/24", "2001:db8:20::1/48"]},
+        "inet6 2001:db8:20::1/48 scope global", "2001:db8:20::1/64"
+    ),
+    "a lease": (
+        BASE + "ip address add 10.20.0.7/24 dev br0 valid_lft 6000 preferred_lft 6000", {"addresses": ["10.20.0.1/24", "10.20.0.7/24"]},
+        "inet 10.20.0.7/24 scope global secondary br0", "dynamic"
+    ),
+    "a lease of IPv6": (
+        BASE + "ip address add 2001:db8:20::7/64 dev br0 valid_lft 6000 preferred_lft 6000 nodad", {"addresses": ["2001:db8:20::7/64"]},
+        "inet6 2001:db8:20::7/64 scope global", "dynamic"
+    ),
+    "the far end of a veth": (
+        BASE + "ip link add br1 type bridge && ip link add v0 type veth peer name v1 && ip link set v0 alias virtnet.kvm master br0 up"
+        " && ip link set v1 master br1 up", {"ports": []}, "br1", "v1"
+    ),
+    "a link-local address that somebody made up": (BASE + "true", {"addresses": ["fe80::1/64"]}, "br0", "10.20.0.1/24"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_the_kernel_changes_beside_comes_back(bridges: BridgeHost, what: str) -> None:
+    """Whichever step fails. Then, without a fault, it is as it should be, and is so on the second run."""
+    setup, change, shown, not_shown = BESIDE[what]
+    bridges.run(setup or "true")
+    change = {"name": "br0", **change}
+    before = bridges.snapshot()
+    for step in range(1, 20):
+        answer = bridges.ask(fault={"step": step, "kind": "error"}, **change)
+        if not answer.get("failed"):
+            break
+        assert answer.get("rolled_back"), answer
+        left = difference(before, bridges.snapshot())
+        assert not left, f"{step}: {left}"
+    assert step > 1 and answer["changed"], answer
+    found = bridges.snapshot()
+    assert shown in found and not_shown not in found, found
+    assert not bridges.ask(**change)["changed"]
+    put_back = bridges.module("linux_bridge_info", name="br0")["bridges"][0]["definition"]
+    assert not bridges.ask(name="br0", **put_back)["changed"]
+
+
+def test_both_ends_of_a_veth_in_one_call(bridges: BridgeHost) -> None:
+    ends = [{"name": "br0", "ports": [{"name": "v0", "type": "veth", "peer": "v1"}]}, {"name": "br1", "ports": ["v1"]}]
+    bridges.settled(bridges=ends)
+    assert (bridges.ports("br0"), bridges.ports("br1")) == ({"v0"}, {"v1"})
+    assert {"UP", "LOWER_UP"} <= set(bridges.link("v1")["flags"])
+
+
+def test_a_vxlan_on_a_link_that_gets_larger(bridges: BridgeHost) -> None:
+    bridges.veth("p0")
+    vxlan = {"name": "vx0", "type": "vxlan", "id": 42, "remote": "192.0.2.99", "dstport": 4789, "parent": "p0"}
+    bridges.settled(name="br0", ports=[{"name": "p0", "mtu": 4000}, vxlan])
+    assert [bridges.link(name)["mtu"] for name in ("p0", "vx0", "br0")] == [4000, 3950, 3950]
+
+
+def test_what_is_said_of_a_new_bridges_size_holds(bridges: BridgeHost) -> None:
+    """Also once its ports are larger."""
+    bridges.veth("p0", "p1")
+    bridges.settled(name="br0", mtu=1400, ports=[{"name": "p0", "mtu": 1500}])
+    assert bridges.link("br0")["mtu"] == 1400
+    bridges.settled(name="br1", mtu=1400)
+    bridges.run("ip link set p1 master br1")
+    assert bridges.link("br1")["mtu"] == 1400
+
+
 def test_check_mode_touches_nothing(bridges: BridgeHost) -> None:
     bridges.veth("p0")
     before = bridges.snapshot()

@@ -106,6 +106,77 @@ def test_guests_vlans_stay_while_other_ports_change(vm: BridgeHost) -> None:
     assert vm.link("guest0")["linkinfo"]["info_slave_data"]["isolated"] and vm.ports("br0") == {"guest0"}
 
 
+def test_a_default_pvid_moves_ports_as_check_mode_said_and_comes_back(vm: BridgeHost) -> None:
+    vm.veth("p0", "p1")
+    vm.run("ip link add br0 type bridge vlan_filtering 1 && ip link set br0 up && ip tuntap add guest0 mode tap"
+           " && for link in guest0 p0 p1; do ip link set $link master br0 up; done && bridge vlan add dev p1 vid 7 pvid untagged")  # fmt: skip
+    before, links = vm.snapshot(), ("br0", "p0", "p1", "guest0")
+    there = {link: vlans(vm, link) for link in links}
+    for pvid, own, of_p1 in (
+        (5, {5: ACCESS}, {1: ["Egress Untagged"], 7: ACCESS}),
+        (0, {}, {1: ["Egress Untagged"], 7: ACCESS}),
+        (9, {9: ACCESS}, {1: ["Egress Untagged"], 7: ["Egress Untagged"], 9: ACCESS}),
+        (1, {1: ACCESS}, {1: ["Egress Untagged"], 7: ["Egress Untagged"], 9: ACCESS}),
+    ):
+        for step in range(1, 9):
+            now = {link: vlans(vm, link) for link in links}
+            answer = vm.ask(
+                fault={"step": step, "kind": "error"}, name="br0", vlan={"filtering": True, "default_pvid": pvid}
+            )
+            if not answer.get("failed"):
+                break
+            assert answer["rolled_back"] and now == {link: vlans(vm, link) for link in links}
+        assert step > 1
+        assert not vm.ask(name="br0", vlan={"filtering": True, "default_pvid": pvid})["changed"]
+        assert vlans(vm, "guest0") == vlans(vm, "p0") == vlans(vm, "br0") == own
+        if pvid:
+            assert vlans(vm, "p1") == of_p1
+    assert {link: vlans(vm, link) for link in links if link != "p1"} == {
+        link: there[link] for link in links if link != "p1"
+    }
+    assert before and vm.ports("br0") == {"guest0", "p0", "p1"}
+
+
+def test_a_default_pvid_with_ports_that_are_said(vm: BridgeHost) -> None:
+    vm.veth("p0", "p1")
+    vm.settled(name="br0", ports=["p0", "p1"], **FILTER)
+    vlan = {"filtering": True, "default_pvid": 5}
+    vm.settled(name="br0", vlan=vlan, ports=["p0", {"name": "p1", "vlans": {"pvid": 1, "tagged": [30]}}])
+    assert (vlans(vm, "p0"), vlans(vm, "p1")) == ({5: ACCESS}, {1: ACCESS, 30: []})
+
+
+def test_what_stands_on_a_nic_in_a_bond_keeps_its_routes(vm: BridgeHost) -> None:
+    vm.run("ip link add nic1.7 link nic1 type vlan id 7 && ip link set nic1 up && ip link set nic1.7 up && ip address add 10.7.0.1/24 dev nic1.7"
+           " && ip address add 2001:db8:7::1/64 dev nic1.7 nodad && ip route add 10.77.0.0/16 via 10.7.0.9"
+           " && ip route add 2001:db8:77::/48 via 2001:db8:7::9")  # fmt: skip
+    before = vm.snapshot()
+    bond = {"name": "bond0", "type": "bond", "ports": ["nic1"], "mode": "active-backup", "miimon": 100}
+    for step in range(1, 30):
+        answer = vm.ask(fault={"step": step, "kind": "error"}, name="br0", ports=[bond])
+        if not answer.get("failed"):
+            break
+        left = difference(before, vm.snapshot())
+        assert answer["rolled_back"] and not left, f"{step}: {left}"
+    assert step > 5
+    assert {"10.7.0.1/24", "2001:db8:7::1/64"} == vm.addresses("nic1.7")
+    for words in ("10.77.0.0/16 via 10.7.0.9 dev nic1.7", "2001:db8:77::/48 via 2001:db8:7::9 dev nic1.7"):
+        assert words in vm.routes()
+
+
+def test_a_vlan_on_a_nic_that_gets_larger(vm: BridgeHost) -> None:
+    ports = [{"name": "nic1", "mtu": 4000}, {"name": "nic1.7", "type": "vlan", "parent": "nic1", "id": 7, "mtu": 4000}]
+    vm.settled(bridges=[{"name": "br0", "ports": ports[:1]}, {"name": "br1", "ports": ports[1:]}])
+    assert [vm.link(name)["mtu"] for name in ("nic1", "nic1.7", "br1")] == [4000, 4000, 4000]
+    vm.run("ip link add up.8 link br0 type vlan id 8 && ip link set up.8 up")
+    assert vm.link("up.8")["mtu"] == 4000
+    for step in range(1, 9):
+        answer = vm.ask(fault={"step": step, "kind": "error"}, name="br0", mtu=1400)
+        if not answer.get("failed"):
+            break
+        assert answer["rolled_back"] and vm.link("up.8")["mtu"] == 4000
+    assert step > 2 and vm.link("up.8")["mtu"] == 1400
+
+
 @pytest.mark.parametrize("persist", ["none", "networkd"])
 def test_made_ports(vm: BridgeHost, persist: str) -> None:
     ports = [

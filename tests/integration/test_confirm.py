@@ -83,6 +83,30 @@ def test_a_change_off_the_path_is_not_guarded(bridges: BridgeHost) -> None:
     assert answer["changed"] and "confirm" not in answer
 
 
+def test_an_address_that_leads_the_answers_away_is_guarded(bridges: BridgeHost) -> None:
+    """A net of another link with the controller's address in it."""
+    bridges.veth("p0")
+    before = bridges.snapshot()
+    change = {
+        "name": "br0",
+        "ports": ["p0"],
+        "addresses": ["192.0.2.5/29"],
+        "persist": "networkd",
+        "confirm_timeout": TIMEOUT,
+    }
+    drills.locked_out(bridges, change)
+    as_before(bridges, before)
+
+
+def test_a_gateway_of_another_bridge_is_guarded(lab: Lab, bridges: BridgeHost) -> None:
+    """Seen from behind the router: it takes the place of the host's own."""
+    bridges.veth("p0")
+    before = bridges.snapshot()
+    change = {"name": "br0", "ports": ["p0"], "addresses": ["10.20.0.1/24"], "gateway4": "10.20.0.2", "persist": "none"}
+    drills.locked_out(bridges, {**change, "confirm_timeout": TIMEOUT}, *drills.from_outside(lab))
+    as_before(bridges, before)
+
+
 def test_what_a_crashed_run_left_is_settled_by_the_next(bridges: BridgeHost) -> None:
     before = bridges.snapshot()
     patient = {**TAKE_OVER, "confirm_timeout": 600}

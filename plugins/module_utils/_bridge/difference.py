@@ -57,7 +57,7 @@ def difference(now: State, then: State) -> list[Step]:
         if before is None and after is not None:
             steps += _make(after, now, then, known)
         elif after is None and before is not None:
-            steps += _remove(before)
+            steps += _remove(before, now, then)
         elif before is not None and after is not None:
             steps += _change(before, after, then, known)
     files = _files(now, then)
@@ -108,7 +108,9 @@ def _size_at_birth(link: Link, now: State, then: State) -> int:
     return link.mtu - max(0, then.links[under].mtu - now.links[under].mtu)
 
 
-def _remove(link: Link) -> list[Step]:
+def _remove(link: Link, now: State, then: State) -> list[Step]:
+    if link.kind == "veth" and link.parent in now.links and link.parent not in then.links and link.parent < link.name:
+        return []  # it goes with its other end
     return [Step(REMOVE, link.name, "remove", f"remove {link.kind} {link.name}")]
 
 

@@ -251,7 +251,7 @@ def _smallest(bridge: str, state: State) -> int:
 # Absent
 
 
-_OF_A_HOST = ("", "bond", "vlan")  # not a container's veth, nor a tunnel
+_OF_A_HOST = ("", "bond", "vlan")
 
 
 def _absent(want: Want, state: State) -> State:
@@ -267,10 +267,19 @@ def _absent(want: Want, state: State) -> State:
 
 
 def _handed_to(bridge: str, state: State) -> str | None:
-    """The port that the bridge's addresses came from: the one whose MAC the bridge has, or the first."""
-    ports = [link for link in state.ports(bridge) if link.kind in _OF_A_HOST and link.alias != MARK]
+    """The port that the bridge's addresses came from: the one whose MAC the bridge has, or the first. A veth may be the NIC of
+    a host that is a container itself, or go to a container on this one; it takes them over as a
+    last resort."""
     mac = state.links[bridge].mac
-    return next((link.name for link in sorted(ports, key=lambda link: (link.mac != mac, link.index))), None)
+    ports = [
+        link
+        for link in state.ports(bridge)
+        if link.alias != MARK
+        and (link.kind in _OF_A_HOST or (link.kind == "veth" and link.mac == mac and not link.parent))
+    ]
+    return next(
+        (link.name for link in sorted(ports, key=lambda link: (link.kind == "veth", link.mac != mac, link.index))), None
+    )
 
 
 # What is kept for the next boot

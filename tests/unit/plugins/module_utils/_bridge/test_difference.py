@@ -181,3 +181,14 @@ def test_both_ends_of_a_veth_in_one_call() -> None:
         "br1",
         True,
     ]
+
+
+def test_a_veth_goes_with_its_other_end() -> None:
+    there = state()
+    ends = [
+        Link("v0", 9, "veth", parent="v1", master="br9", alias="virtnet.kvm", port_kind="bridge"),
+        Link("v1", 10, "veth", parent="v0"),
+    ]
+    now = State({**there.links, **{one.name: one for one in ends}}, there.routes)
+    then = goal(wanted(name="br9", ports=["eno9"]), observed(now))
+    assert [(step.subject, step.verb) for step in steps(now, then)] == [("v0", "remove")]

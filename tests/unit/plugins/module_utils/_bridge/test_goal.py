@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.difference import difference
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal, with_default_pvid
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import plan
-from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.routing import with_links
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.routing import with_links, without_links
 from ansible_collections.virtnet.kvm.plugins.module_utils._kernel.values import Address, Hop, Link, Route
 
 from tests.bridges import MAC, boot, observed, state, wanted
@@ -202,6 +202,10 @@ def test_addresses_go_home_to_a_link_of_the_host() -> None:
     now = with_links(there, own, veth)
     then = goal(wanted(name="br9", state="absent"), observed(now))
     assert not then.links["veth0"].addresses and then.links["eno9"].addresses == own.addresses
+    left = without_links(now, "eno9")
+    assert goal(wanted(name="br9", state="absent"), observed(left)).links["veth0"].addresses == own.addresses
+    other = with_links(left, dataclasses.replace(veth, mac="52:54:00:00:00:78"))
+    assert not goal(wanted(name="br9", state="absent"), observed(other)).links["veth0"].addresses
 
 
 def test_a_link_local_address_is_the_links_own_unless_a_person_made_it_up() -> None:
