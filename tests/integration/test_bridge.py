@@ -206,13 +206,14 @@ def test_what_fails_in_the_middle_is_put_back(bridges: BridgeHost, persist: str)
 
 
 BASE = "ip link add br0 type bridge && ip link set br0 up && ip address add 10.20.0.1/24 dev br0 && "
+SIX = "ip address add 2001:db8:20::1/64 dev br0 nodad && "
 # What the kernel changes beside what is asked: how it was, the change, what of it shall show and what not.
 BESIDE = {
     "the default route of another link": (
         "", {"addresses": ["10.20.0.1/24"], "gateway4": "10.20.0.2"}, "default via 10.20.0.2 dev br0", "default via 192.0.2.1 dev host0"
     ),
     "routes of a link that goes down": (BASE + "ip route add 10.30.0.0/16 via 10.20.0.9", {"up": False}, "br0", "10.30.0.0/16"),
-    "a route by a router of IPv6": (BASE + "ip route add 10.30.0.0/16 via inet6 fe80::9 dev br0", {"up": False}, "br0", "10.30.0.0/16"),
+    "a route by a router of IPv6": (BASE + SIX + "ip route add 10.30.0.0/16 via inet6 2001:db8:20::9 dev br0", {"up": False}, "br0", "10.30.0.0/16"),
     "a route of two ways": (
         BASE + "ip route add 10.30.0.0/16 nexthop via 10.20.0.8 nexthop via 10.20.0.9", {"up": False}, "br0", "10.30.0.0/16"
     ),
@@ -235,6 +236,22 @@ BESIDE = {
     "the far end of a veth": (
         BASE + "ip link add br1 type bridge && ip link add v0 type veth peer name v1 && ip link set v0 alias virtnet.kvm master br0 up"
         " && ip link set v1 master br1 up", {"ports": []}, "br1", "v1"
+    ),
+    "a router that a route of its own reaches": (
+        "", {"addresses": ["10.20.0.5/32"], "gateway4": "172.31.1.1", "routes": [{"to": "172.31.1.1/32"}]},
+        "default via 172.31.1.1 dev br0", "default via 192.0.2.1"
+    ),
+    "a router that only the new prefix reaches": (
+        BASE + "ip address add 2001:db8:9::2/128 dev br0 nodad", {"addresses": ["10.20.0.1/24", "2001:db8:9::2/64"], "gateway6": "2001:db8:9::1"},
+        "inet6 2001:db8:9::2/64 scope global", "default via 2001:db8:1::1"
+    ),
+    "a lease with another prefix": (
+        BASE + "ip address add 2001:db8:9::5/128 dev br0 valid_lft 6000 preferred_lft 6000 nodad", {"addresses": ["2001:db8:9::5/64"]},
+        "inet6 2001:db8:9::5/64 scope global", "2001:db8:9::5/128"
+    ),
+    "a route that the options can't say": (
+        BASE + SIX + "ip route add 10.30.0.0/16 via inet6 2001:db8:20::9 dev br0", {"routes": [], "stp": {"priority": 4096}},
+        "10.30.0.0/16 via inet6 2001:db8:20::9", "priority 32768 vlan"
     ),
     "a link-local address that somebody made up": (BASE + "true", {"addresses": ["fe80::1/64"]}, "br0", "10.20.0.1/24"),
 }  # fmt: skip
@@ -267,6 +284,32 @@ def test_both_ends_of_a_veth_in_one_call(bridges: BridgeHost) -> None:
     bridges.settled(bridges=ends)
     assert (bridges.ports("br0"), bridges.ports("br1")) == ({"v0"}, {"v1"})
     assert {"UP", "LOWER_UP"} <= set(bridges.link("v1")["flags"])
+
+
+def test_a_veth_into_a_container(bridges: BridgeHost) -> None:
+    bridges.run("ip netns add box")
+    try:
+        wanted = {"name": "br0", "ports": [{"name": "v0", "type": "veth", "peer": "v1"}]}
+        bridges.settled(**wanted)
+        bridges.run("ip link set v1 netns box && ip netns exec box ip link set v1 up")
+        assert not bridges.ask(**wanted)["changed"]
+        assert bridges.settled(**wanted, addresses=["10.20.0.1/24"])["actions"] == ["add 10.20.0.1/24 to br0"]
+        bridges.settled(name="br0", ports=[])
+        assert "v0" not in bridges.links() and "v1" not in bridges.run("ip netns exec box ip link")
+    finally:
+        bridges.run("ip netns delete box")
+
+
+def test_a_veth_moves_and_its_other_end_stays_as_it_is(bridges: BridgeHost) -> None:
+    port = {"name": "v0", "type": "veth", "peer": "v1"}
+    bridges.settled(name="br0", ports=[port])
+    bridges.run("ip link set v1 up && ip address add 10.7.0.1/24 dev v1")
+    bridges.settled(bridges=[{"name": "br0", "ports": []}, {"name": "br1", "ports": [port]}])
+    assert (
+        bridges.ports("br1") == {"v0"}
+        and bridges.addresses("v1") == {"10.7.0.1/24"}
+        and "UP" in bridges.link("v1")["flags"]
+    )
 
 
 def test_a_vxlan_on_a_link_that_gets_larger(bridges: BridgeHost) -> None:

@@ -159,14 +159,26 @@ def test_what_stands_on_a_nic_in_a_bond_keeps_its_routes(vm: BridgeHost) -> None
         assert answer["rolled_back"] and not left, f"{step}: {left}"
     assert step > 5
     assert {"10.7.0.1/24", "2001:db8:7::1/64"} == vm.addresses("nic1.7")
-    for words in ("10.77.0.0/16 via 10.7.0.9 dev nic1.7", "2001:db8:77::/48 via 2001:db8:7::9 dev nic1.7"):
-        assert words in vm.routes()
+    kept = ("10.77.0.0/16 via 10.7.0.9 dev nic1.7", "2001:db8:77::/48 via 2001:db8:7::9 dev nic1.7")
+    assert all(words in vm.routes() for words in kept), vm.routes()
+    before = vm.snapshot()
+    for step in range(1, 30):  # and out of the bond again
+        answer = vm.ask(fault={"step": step, "kind": "error"}, name="br0", ports=[])
+        if not answer.get("failed"):
+            break
+        left = difference(before, vm.snapshot())
+        assert answer["rolled_back"] and not left, f"{step}: {left}"
+    assert all(words in vm.routes() for words in kept), vm.routes()
+    assert {"10.7.0.1/24", "2001:db8:7::1/64"} == vm.addresses("nic1.7") and "bond0" not in vm.links()
 
 
 def test_a_vlan_on_a_nic_that_gets_larger(vm: BridgeHost) -> None:
     ports = [{"name": "nic1", "mtu": 4000}, {"name": "nic1.7", "type": "vlan", "parent": "nic1", "id": 7, "mtu": 4000}]
     vm.settled(bridges=[{"name": "br0", "ports": ports[:1]}, {"name": "br1", "ports": ports[1:]}])
     assert [vm.link(name)["mtu"] for name in ("nic1", "nic1.7", "br1")] == [4000, 4000, 4000]
+    upper = {"name": "br1.9", "type": "vlan", "parent": "br2", "id": 9}
+    vm.settled(bridges=[{"name": "br2", "mtu": 4000}, {"name": "br3", "ports": [upper]}])
+    assert [vm.link(name)["mtu"] for name in ("br2", "br1.9", "br3")] == [4000, 4000, 4000]
     vm.run("ip link add up.8 link br0 type vlan id 8 && ip link set up.8 up")
     assert vm.link("up.8")["mtu"] == 4000
     for step in range(1, 9):

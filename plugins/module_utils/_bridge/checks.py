@@ -9,11 +9,11 @@ import ipaddress
 
 from .._core.errors import InputError
 from .._core.table import Options
-from .._kernel.values import Link
+from .._kernel.values import IFA_F_NOPREFIXROUTE, Link
 from . import boot
 from .model import Desired, Observed, State, Want
-from .options import ABSENT, MADE, MARK, VXLAN_LINK, from_kernel, links_in
-from .routing import ANY, GATEWAYS, heir_of, is_default, is_gateway, is_set
+from .options import ABSENT, MADE, MAIN_TABLE, MARK, VXLAN_LINK, from_kernel, links_in
+from .routing import ANY, GATEWAYS, heir_of, is_default, is_gateway, is_set, route_of
 
 
 def before(desired: Desired, observed: Observed) -> None:
@@ -95,6 +95,8 @@ def _refuse_other(want: Want, port: Options, there: Link) -> None:
         "parent": there.parent or there.data.get(VXLAN_LINK),
     }
     for word in _AT_BIRTH:
+        if word == "peer" and there.parent is None:
+            continue  # it is in a container
         if word in port and port[word] != rows.get(word):
             _refuse(
                 want,
@@ -167,6 +169,24 @@ def after(desired: Desired, then: State) -> None:
                     " (inherit: true, with that link as its port)",
                 )
         _refuse_gateways(want, then)
+        _refuse_direct(want, then)
+
+
+_DIRECT_METRICS = {4: 0, 6: 256}  # what the kernel gives to the route to an address's own net (IP6_RT_PRIO_ADDRCONF)
+
+
+def _refuse_direct(want: Want, then: State) -> None:
+    """A route in the place of the one that the kernel has made with another link's address; nobody would put that back."""
+    for route in (route_of(one, want.name) for one in want.options.get("routes", ())):
+        for link in (
+            then.links.values() if route.table == MAIN_TABLE and route.metric == _DIRECT_METRICS[route.version] else ()
+        ):
+            own = [one.cidr for one in link.addresses if one.prefix == route.to and not one.flags & IFA_F_NOPREFIXROUTE]
+            if own and link.name != want.name:
+                _refuse(
+                    want,
+                    f"routes: to: {route.to}: {link.name} reaches it directly, by its address {own[0]}; say a metric",
+                )
 
 
 def stranded(now: State, then: State) -> None:

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from .._core.plan import Step
 from .._core.table import differing
-from .._kernel.values import Address, Link, words
+from .._kernel.values import Address, Link, Route, words
 from .._persist import backends
 from .goal import default_vlans, with_default_pvid
 from .model import State
-from .options import DEFAULT_PVID, FORWARD_DELAY, STP_STATE, VXLAN_LINK, same, unusual
+from .options import DEFAULT_PVID, FORWARD_DELAY, STP_STATE, USUAL_MTU, VXLAN_LINK, same, unusual, vxlan_headers
 from .routing import key, slot
 
 # Each rank with its reason.
@@ -33,11 +34,17 @@ VLANS_ON = 52
 UP = 55  # a route needs its link up
 SETTLE = 56  # a bridge's MTU and MAC follow its ports, so ours are said once they are there
 SETTLE_UPPER = 57  # what stands on a bridge gets larger after it
+SETTLE_LAST = 58  # a bridge that follows its ports has their size by now
 ADDRESS = 60  # new before old: the host is never without an address
-ROUTE = 61
-ROUTE_OFF = 62
-ADDRESS_OFF = 63
-ADDRESS_PLAIN = 64
+ADDRESS_AWAY = (
+    61  # an IPv6 address is one whatever its prefix (inet6_rtm_newaddr): off with the old prefix, on with the new one
+)
+ADDRESS_BACK = 62
+ROUTE_DIRECT = 63  # a router may be reached by a route of its own
+ROUTE = 64
+ROUTE_OFF = 65
+ADDRESS_OFF = 66
+ADDRESS_PLAIN = 67
 DOWN = 70
 REMOVE = 80
 FILE = 90  # the kernel first: the daemon adopts what it finds
@@ -48,7 +55,7 @@ AGAIN = 100
 def difference(now: State, then: State) -> list[Step]:
     """The steps from the one state to the other."""
     steps: list[Step] = []
-    known = {_ip(address) for link in now.links.values() for address in link.addresses}
+    known = {address.ip for link in now.links.values() for address in link.addresses}
     now = _with_default_vlans(now, then)
     for name in sorted({*now.links, *then.links}):
         before, after = now.links.get(name), then.links.get(name)
@@ -73,7 +80,7 @@ def _again(steps: list[Step]) -> list[Step]:
         for step in steps
         if "master" in step.arguments and (step.arguments["master"] or step.subject not in joining)
     ]
-    added = [step for step in steps if step.rank == ROUTE]
+    added = [step for step in steps if step.rank in (ROUTE_DIRECT, ROUTE)]
     added += [
         dataclasses.replace(step, arguments={**step.arguments, "known": False})
         for step in steps
@@ -86,26 +93,43 @@ _KIND_RANKS = {"bridge": 0, "bond": 1}
 
 
 def _make(link: Link, now: State, then: State, known: set[str]) -> list[Step]:
-    if link.kind == "veth" and not link.alias and link.parent in then.links:  # its other end makes it
+    if _is_made_by_other(link, then):
         return _change(Link(link.name, kind=link.kind, parent=link.parent, port_kind=link.port_kind), link, then, known)
     size = _size_at_birth(link, now, then)
     born = dataclasses.replace(link, mtu=size, master=None, alias=None, addresses=(), port={}, vlans={})
-    stands_on_made = link.parent in then.links and then.links[link.parent].index == 0 and link.kind != "veth"
-    rank = MAKE + _KIND_RANKS.get(link.kind, 2) + (3 if stands_on_made else 0)
+    rank = MAKE + _KIND_RANKS.get(link.kind, 2) + 3 * min(2, _made_below(link, then))
     said = dataclasses.replace(born, data=unusual(link.kind, link.data))
     made = Step(rank, link.name, "make", f"create {link.kind} {link.name}", {"link": said})
     return [made, *_change(dataclasses.replace(born, vlans=None), link, then, known)]
 
 
+def _is_made_by_other(link: Link, then: State) -> bool:
+    """A veth is made with its other end."""
+    other = then.links.get(link.parent or "") if link.kind == "veth" else None
+    return other is not None and (not link.alias, link.name) > (not other.alias, other.name)
+
+
+def _under(link: Link, state: State) -> Link | None:
+    """What a VLAN or a vxlan stands on."""
+    return state.links.get(link.parent or link.data.get(VXLAN_LINK) or "") if link.kind != "veth" else None
+
+
+def _made_below(link: Link, then: State) -> int:
+    under = _under(link, then)
+    return 1 + _made_below(under, then) if under and under.index == 0 else 0
+
+
 def _size_at_birth(link: Link, now: State, then: State) -> int:
-    """What a VLAN or a vxlan stands on may get larger only later. A bridge's size is the kernel's until it is said to one that
-    is there (br_change_mtu)."""
+    """What it stands on may get larger only later. A bridge's size is the kernel's until it is said to one that is there
+    (br_change_mtu)."""
     if link.kind == "bridge":
         return 0
-    under = link.parent or link.data.get(VXLAN_LINK)
-    if link.kind == "veth" or under not in now.links or under not in then.links:
+    under = _under(link, then)
+    if under is None:
         return link.mtu
-    return link.mtu - max(0, then.links[under].mtu - now.links[under].mtu)
+    there = now.links.get(under.name)
+    size = there.mtu if there else _size_at_birth(under, now, then) or USUAL_MTU
+    return min(link.mtu, size - (vxlan_headers(link.data) if link.kind == "vxlan" else 0))
 
 
 def _remove(link: Link, now: State, then: State) -> list[Step]:
@@ -174,7 +198,7 @@ def _size_rank(before: Link, after: Link, then: State) -> int:
         return SETTLE if grows else SHRINK
     if not grows:
         return GROW - 1
-    under = then.links.get(after.parent or after.data.get(VXLAN_LINK) or "") if after.kind != "veth" else None
+    under = _under(after, then)
     return GROW if under is None else SETTLE_UPPER if under.kind == "bridge" else GROW_UPPER
 
 
@@ -221,20 +245,19 @@ def _vlan_steps(before: Link, after: Link, then: State) -> list[Step]:
 
 
 def _address_steps(before: Link, after: Link, known: set[str]) -> list[Step]:
-    """An IPv6 address is one whatever its prefix (inet6_rtm_newaddr), so another prefix comes once the old one is off. What was
-    leased, and is said now, is said once more."""
+    """What was leased, and is said now, is said once more."""
     name, steps = after.name, []
     there = {_place(address): address for address in before.addresses}
     wanted = {_place(address): address for address in after.addresses}
     leaving = [address for place, address in there.items() if place not in wanted and not address.link_local]
     for place, address in wanted.items():
         if place not in there or there[place].permanent != address.permanent:
-            once_more = ":" in address.cidr and any(_ip(one) == _ip(address) for one in leaving)
-            rank = ADDRESS_PLAIN if once_more else ADDRESS
-            steps += _added(name, address, rank, f"add {address.cidr} to {name}", _ip(address) in known)
+            rank = ADDRESS_BACK if _is_with_other_prefix(address, leaving) else ADDRESS
+            steps += _added(name, address, rank, f"add {address.cidr} to {name}", address.ip in known)
     for address in leaving:
         told = {"address": address, "add": False, "known": True}
-        steps.append(Step(ADDRESS_OFF, name, "address", f"remove {address.cidr} from {name}", told))
+        rank = ADDRESS_AWAY if _is_with_other_prefix(address, wanted.values()) else ADDRESS_OFF
+        steps.append(Step(rank, name, "address", f"remove {address.cidr} from {name}", told))
     return steps
 
 
@@ -248,8 +271,8 @@ def _added(name: str, address: Address, rank: int, action: str, known: bool) -> 
     return steps
 
 
-def _ip(address: Address) -> str:
-    return address.cidr.split("/")[0]
+def _is_with_other_prefix(address: Address, others: Iterable[Address]) -> bool:
+    return ":" in address.cidr and any(one.ip == address.ip for one in others)
 
 
 def _place(address: Address) -> tuple[object, ...]:
@@ -264,7 +287,8 @@ def _routes(now: State, then: State) -> list[Step]:
     for place, route in wanted.items():
         if place not in there:
             link = next((hop.dev for hop in route.hops if hop.dev), "")
-            steps.append(Step(ROUTE, link, "route", f"route {route.to} over {link}", {"route": route, "add": True}))
+            added = {"route": route, "add": True}
+            steps.append(Step(_route_rank(route), link, "route", f"route {route.to} over {link}", added))
     for place, route in there.items():
         link = next((hop.dev for hop in route.hops if hop.dev), "")
         gone = link not in then.links  # its routes go with it
@@ -275,10 +299,15 @@ def _routes(now: State, then: State) -> list[Step]:
     return steps
 
 
+def _route_rank(route: Route) -> int:
+    return ROUTE if any(hop.via for hop in route.hops) else ROUTE_DIRECT
+
+
 def _lost_while_down(steps: list[Step], now: State, then: State) -> list[Step]:
-    """A VLAN goes down with the link that it stands on (which goes into a bond), and comes up without its routes and its IPv6
-    addresses (fib_disable_ip, addrconf_ifdown)."""
-    down = {step.subject for step in steps if step.rank == DOWN_A_MOMENT}
+    """A VLAN goes down with the link that it stands on (which goes into a bond, or out of one), and comes up without its routes
+    and its IPv6 addresses (fib_disable_ip, addrconf_ifdown)."""
+    released = {step.subject for step in steps if step.rank == RELEASE and now.links[step.subject].port_kind == "bond"}
+    down = {step.subject for step in steps if step.rank == DOWN_A_MOMENT} | released
     above = sorted(then.standing_on(down) & set(now.links))
     again: list[Step] = []
     for name in above:
@@ -286,7 +315,7 @@ def _lost_while_down(steps: list[Step], now: State, then: State) -> list[Step]:
             if ":" in address.cidr and not address.link_local:
                 again += _added(name, address, ADDRESS, "", True)
         for route in then.routes_over(name):
-            again.append(Step(ROUTE, name, "route", "", {"route": route, "add": True}))
+            again.append(Step(_route_rank(route), name, "route", "", {"route": route, "add": True}))
     return again
 
 

@@ -16,7 +16,7 @@ from . import back
 from . import driver as bridge_driver
 from .apply import apply
 from .desired import desired
-from .difference import FILE
+from .difference import FILE, JOIN_BOND, RELEASE
 from .model import Back, Desired, Observed, State
 from .observe import observe
 from .options import DEFAULT_PVID
@@ -64,6 +64,7 @@ def _touched(step: Step, before: State) -> set[str]:
         return {port.name for port in before.ports(step.subject)}
     if step.verb == "remove":
         return {link.name for link in before.links.values() if link.kind == "veth" and link.parent == step.subject}
-    if step.arguments.get("up") is False or "mtu" in step.arguments:
+    bonded = step.rank == JOIN_BOND or (step.rank == RELEASE and before.links[step.subject].port_kind == "bond")
+    if bonded or step.arguments.get("up") is False or "mtu" in step.arguments:
         return before.standing_on({step.subject})
     return set()

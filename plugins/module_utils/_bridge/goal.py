@@ -33,6 +33,7 @@ from .options import (
     VXLAN_LINK,
     flags_of,
     to_kernel,
+    vxlan_headers,
 )
 from .routing import (
     addressed,
@@ -52,7 +53,15 @@ def goal(desired: Desired, observed: Observed) -> State:
     state = observed.state
     for want in desired.wants:
         state = _absent(want, state) if want.state == ABSENT else _present(want, state, observed)
-    return state
+    return _without_lone_ends(state, observed.state)
+
+
+def _without_lone_ends(state: State, before: State) -> State:
+    """A veth goes with its other end, unless a bridge of the same call has taken that one."""
+    gone = before.links.keys() - state.links.keys()
+    return without_links(
+        state, *(link.name for link in state.links.values() if link.kind == "veth" and link.parent in gone)
+    )
 
 
 # Present
@@ -66,6 +75,7 @@ def _present(want: Want, state: State, observed: Observed) -> State:
     state = with_links(state, _bridge(want, state.links.get(want.name) or Link(want.name, kind="bridge", mtu=0)))
     for port in want.ports or ():
         state = _port(want, port, state)
+        state = _other_end(port, state, observed.state)
     if want.ports is not None and want.purge_ports:
         state = _purge(want, state)
     state = _mtu(want, state, observed.state)
@@ -146,9 +156,15 @@ def _port(want: Want, port: Options, state: State) -> State:
         vlans=vlans,
     )
     state = with_links(state, link)
-    if port.get("type") == "veth" and port["peer"] not in state.links:
-        state = with_links(state, Link(port["peer"], kind="veth", mtu=USUAL_MTU, parent=name))
     return _members(want, port, state) if "ports" in port else state
+
+
+def _other_end(port: Options, state: State, before: State) -> State:
+    """Of a veth that is new; that of one which was there may be in a container."""
+    name, other = port["name"], port.get("peer")
+    if other is None or name in before.links or other in state.links or name not in state.links:
+        return state
+    return with_links(state, Link(other, kind="veth", mtu=USUAL_MTU, parent=name))
 
 
 def _members(want: Want, port: Options, state: State) -> State:
@@ -179,8 +195,8 @@ def _made(port: Options, state: State) -> Link | None:
     if parent and parent not in state.links:
         raise InputError(f"port {port['name']}: parent: there is no link {parent}")
     mtu = state.links[parent].mtu if parent else USUAL_MTU
-    if parent and kind == "vxlan":  # its headers have to find room in what it sends over (vxlan_dev_configure)
-        mtu -= 70 if ":" in (port.get("remote") or port.get("local") or "") else 50
+    if parent and kind == "vxlan":
+        mtu -= vxlan_headers(to_kernel(MADE[kind], port))
         parent = None
     return Link(port["name"], kind=kind, mtu=mtu, up=True, parent=parent, alias=MARK)
 
@@ -222,8 +238,7 @@ def _unplug(state: State, link: Link) -> State:
     """What this collection made goes with its place; everything else just leaves."""
     if link.alias == MARK:
         members = [dataclasses.replace(one, master=None, port_kind=None) for one in state.ports(link.name)]
-        ends = (link.name, link.parent) if link.kind == "veth" and link.parent in state.links else (link.name,)
-        return without_links(with_links(state, *members), *ends)
+        return without_links(with_links(state, *members), link.name)
     return with_links(state, dataclasses.replace(link, master=None, port_kind=None, port={}, vlans={}))
 
 
@@ -251,7 +266,7 @@ def _smallest(bridge: str, state: State) -> int:
 # Absent
 
 
-_OF_A_HOST = ("", "bond", "vlan")
+_TUNNELS = ("vxlan", "geneve", "gretap", "ip6gretap", "erspan", "ip6erspan", "tun", "dummy")
 
 
 def _absent(want: Want, state: State) -> State:
@@ -275,7 +290,8 @@ def _handed_to(bridge: str, state: State) -> str | None:
         link
         for link in state.ports(bridge)
         if link.alias != MARK
-        and (link.kind in _OF_A_HOST or (link.kind == "veth" and link.mac == mac and not link.parent))
+        and link.kind not in _TUNNELS
+        and (link.kind != "veth" or (link.mac == mac and not link.parent))
     ]
     return next(
         (link.name for link in sorted(ports, key=lambda link: (link.kind == "veth", link.mac != mac, link.index))), None

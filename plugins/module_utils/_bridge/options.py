@@ -251,6 +251,13 @@ MADE: dict[str, tuple[Row, ...]] = {
 }  # fmt: skip
 USUAL_MTU = 1500  # what the kernel gives to a link that it makes (ETH_DATA_LEN)
 VXLAN_LINK = "IFLA_VXLAN_LINK"
+
+
+def vxlan_headers(data: Mapping[str, typing.Any]) -> int:
+    """Bytes that a vxlan needs in what it sends over (vxlan_dev_configure)."""
+    return 70 if any(f"{name}6" in data for name in ("IFLA_VXLAN_LOCAL", "IFLA_VXLAN_GROUP")) else 50
+
+
 TYPES = ("existing", *MADE)
 
 _MADE_OPTIONS = {row.name: dataclasses.replace(row, kind=_U32 if row.name == "id" else row.kind)

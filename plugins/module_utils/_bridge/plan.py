@@ -13,7 +13,7 @@ from .._kernel.values import Link
 from .._persist import backends
 from .._persist.model import owner
 from . import boot, checks
-from .difference import SETTLE, SHRINK, difference, tell
+from .difference import SETTLE, SETTLE_LAST, SHRINK, difference, tell
 from .goal import goal
 from .model import Back, Desired, Observed, State
 from .result import view
@@ -51,9 +51,11 @@ def leads_to(done: Plan, client: str | None) -> bool:
 
 
 def _followed(steps: list[Step], said: set[str]) -> list[Step]:
-    """A bridge whose MTU nobody said has that of its ports by itself, and goes on so: to say what is so pins nothing."""
+    """The size of a bridge that follows its ports is said last: to say what is so pins nothing, and it goes on so."""
     return [
-        dataclasses.replace(step, rank=SETTLE) if step.rank == SHRINK and step.subject not in said else step
+        dataclasses.replace(step, rank=SETTLE_LAST)
+        if step.rank in (SHRINK, SETTLE) and "mtu" in step.arguments and step.subject not in said
+        else step
         for step in steps
     ]
 

@@ -25,7 +25,7 @@ from .options import (
     from_kernel,
     vlans_of,
 )
-from .routing import is_gateway, is_leased, is_set
+from .routing import is_gateway, is_leased, is_sayable, is_set
 
 
 def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
@@ -72,10 +72,11 @@ def view(state: State, name: str, boot: Boot | None, kept: Options | None = None
     kept = {**(boot.options.get(name, {}) if boot else {}), **(kept or {})}
     leased = kept.get("dhcp4")
     mine = [route for route in state.routes_over(name) if is_set(route) and not (leased and is_leased(route))]
+    mine = list(filter(is_sayable, mine))
     for route in mine:
         if _is_router(route):
             found["gateway6" if route.version == 6 else "gateway4"] = route.hops[0].via
-    found["routes"] = [_route(route) for route in mine if not _is_router(route) and len(route.hops) == 1]
+    found["routes"] = [_route(route) for route in mine if not _is_router(route)]
     return {**found, **kept}
 
 

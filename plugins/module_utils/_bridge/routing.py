@@ -123,7 +123,16 @@ def addressed(want: Want, state: State) -> State:
         return state
     link = state.links[want.name]
     there = {address.cidr for address in link.addresses if address.permanent}
-    kept = tuple(one for one in link.addresses if one.link_local or one.permanent is (one.cidr in wanted))
+    own = {cidr.split("/")[0] for cidr in wanted}
+
+    def stays(one: Address) -> bool:
+        if one.link_local:
+            return True
+        if not one.permanent and ":" in one.cidr:
+            return one.ip not in own  # an IPv6 address is one whatever its prefix
+        return one.permanent is (one.cidr in wanted)
+
+    kept = tuple(filter(stays, link.addresses))
     new = tuple(_new_address(cidr, want.name) for cidr in wanted if cidr not in there)
     return with_links(state, dataclasses.replace(link, addresses=(*kept, *new)))
 
@@ -160,10 +169,10 @@ def _same_slot(one: Route, other: Route) -> bool:
 
 def _replace_routes(state: State, link: str, wanted: list[Route], goes: typing.Callable[[Route], bool]) -> State:
     """These routes over the link, in the place of those that `goes` finds, and of those that the kernel has in their slots, maybe
-    over other links. A route of several hops is none that the options could say, so it stays."""
+    over other links. What the options can't say stays."""
     kept, there = [], {}
     for route in state.routes or ():
-        if route.over(link) and is_set(route) and len(route.hops) == 1 and goes(route):
+        if route.over(link) and is_set(route) and is_sayable(route) and goes(route):
             there[_said(route)] = route
         else:
             kept.append(route)
@@ -211,6 +220,12 @@ def key(route: Route) -> tuple[typing.Any, ...]:
 def is_set(route: Route) -> bool:
     """Whether somebody set it for good; what a daemon makes comes and goes."""
     return route.protocol in SET and not route.expires
+
+
+def is_sayable(route: Route) -> bool:
+    """Whether the options have words for it: not for several ways, nor for a router of the other IP version."""
+    via = route.hops[0].via
+    return len(route.hops) == 1 and (via is None or (":" in via) is (route.version == 6))
 
 
 def is_leased(route: Route) -> bool:

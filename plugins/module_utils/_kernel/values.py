@@ -43,6 +43,10 @@ class Address:
         return bool(self.flags & IFA_F_PERMANENT)
 
     @property
+    def ip(self) -> str:
+        return self.cidr.split("/", maxsplit=1)[0]
+
+    @property
     def prefix(self) -> str:
         """The net that the address reaches directly."""
         return str(ipaddress.ip_interface(self.cidr).network)

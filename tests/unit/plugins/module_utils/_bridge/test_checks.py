@@ -29,6 +29,7 @@ CASES = {
     "no bonding": ({"name": "br0", "ports": [{"name": "b", "type": "bond", "ports": ["eno2"]}]}, "can't make a bond"),
     "address": ({"name": "br0", "addresses": ["192.0.2.10/24"]}, "eno1 already"),
     "gateway": ({"name": "br0", "addresses": ["10.0.0.1/24"], "gateway4": "10.0.1.1"}, "10.0.0.1/24"),
+    "another link's net": ({"name": "br9", "routes": [{"to": "192.0.2.0/24"}]}, "eno1 reaches it directly, by its address 192.0.2.10/24; say a metric"),
     "what stands on it": ({"name": "br8", "state": "absent"}, "br8.10 stands on it"),
     "delay": ({"name": "br0", "stp": {"enabled": True, "forward_delay": 1}}, "stp.forward_delay: with spanning tree"),
     "parent": ({"name": "br0", "ports": [{"name": "br8.10", "type": "vlan", "parent": "eno2", "id": 10}]}, "eno2: it is there already, with br8"),

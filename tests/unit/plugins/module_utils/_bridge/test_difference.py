@@ -9,6 +9,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.difference import difference
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.domain import restore
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.model import State
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import plan
@@ -151,6 +152,7 @@ def test_what_stands_on_a_link_that_goes_into_a_bond_keeps_its_routes() -> None:
 
 BORN = {
     "a VLAN on a NIC that grows": ({"name": "eno2.7", "type": "vlan", "parent": "eno2", "id": 7}, 1500),
+    "a VLAN that stays small": ({"name": "eno2.7", "type": "vlan", "parent": "eno2", "id": 7, "mtu": 1500}, 1500),
     "a VLAN on what stays": ({"name": "eno9.7", "type": "vlan", "parent": "eno9", "id": 7}, 1500),
     "a vxlan": ({"name": "x", "type": "vxlan", "parent": "eno2", "id": 7}, 1450),
 }
@@ -164,7 +166,9 @@ def test_a_link_is_born_as_small_as_what_it_stands_on(what: str) -> None:
     (made,) = (step for step in told if step.verb == "make" and step.subject == port["name"])
     assert made.arguments["link"].mtu == size
     order = [step.subject for step in told if "mtu" in step.arguments and step.subject != "br0"]
-    assert order == (["eno2"] if port["name"] == "eno9.7" else ["eno2", port["name"]])
+    assert order == (
+        ["eno2"] if what in ("a VLAN on what stays", "a VLAN that stays small") else ["eno2", port["name"]]
+    )
 
 
 def test_a_bridges_size_is_said_once_its_ports_are_there() -> None:
@@ -192,3 +196,83 @@ def test_a_veth_goes_with_its_other_end() -> None:
     now = State({**there.links, **{one.name: one for one in ends}}, there.routes)
     then = goal(wanted(name="br9", ports=["eno9"]), observed(now))
     assert [(step.subject, step.verb) for step in steps(now, then)] == [("v0", "remove")]
+
+
+def test_what_stands_on_a_link_that_leaves_a_bond_keeps_its_routes() -> None:
+    bond = Link("bond0", 8, "bond", up=True, master="br9", port_kind="bridge", alias="virtnet.kvm")
+    member = Link("eno2", 3, up=True, master="bond0", port_kind="bond")
+    vlan = Link("eno2.5", 9, "vlan", up=True, parent="eno2", addresses=(Address("10.5.0.1/24"),))
+    route = Route("10.55.0.0/16", (Hop("eno2.5", "10.5.0.9"),))
+    there = state(bond0=bond, eno2=member, **{"eno2.5": vlan})
+    now = dataclasses.replace(there, routes=(*there.routes, route))
+    done = plan(wanted(name="br9", ports=["eno9"]), observed(now))
+    assert [step.arguments["route"] for step in done.steps if step.verb == "route" and step.subject == "eno2.5"] == [
+        route
+    ]
+    assert "eno2.5" in restore(done).back.links
+
+
+def test_what_stands_on_a_bridge_that_is_made_is_born_with_its_first_size() -> None:
+    upper = {"name": "br0.7", "type": "vlan", "parent": "br0", "id": 7}
+    told = plan(wanted(bridges=[{"name": "br0", "mtu": 9000}, {"name": "br1", "ports": [upper]}]), observed()).steps
+    sizes = [
+        (step.subject, step.arguments.get("mtu")) for step in told if "mtu" in step.arguments or step.verb == "make"
+    ]
+    assert sizes == [("br0", None), ("br1", None), ("br0.7", None), ("br0", 9000), ("br0.7", 9000), ("br1", 9000)]
+    assert next(step for step in told if step.verb == "make" and step.subject == "br0.7").arguments["link"].mtu == 1500
+
+
+def test_a_vxlan_is_made_after_the_vlan_that_it_sends_over() -> None:
+    ports = [
+        {"name": "vx", "type": "vxlan", "id": 1, "parent": "eno2.7"},
+        {"name": "eno2.7", "type": "vlan", "parent": "eno2", "id": 7},
+    ]
+    told = plan(
+        wanted(bridges=[{"name": "br0", "ports": ports[1:]}, {"name": "br1", "ports": ports[:1]}]), observed()
+    ).steps
+    assert [step.subject for step in told if step.verb == "make"] == ["br0", "br1", "eno2.7", "vx"]
+
+
+def test_a_veth_is_made_once_whoever_marked_its_ends() -> None:
+    ends = [
+        Link("v0", 9, "veth", parent="v1", alias="virtnet.kvm"),
+        Link("v1", 10, "veth", parent="v0", alias="virtnet.kvm"),
+    ]
+    then = State({**state().links, **{one.name: one for one in ends}}, state().routes)
+    assert [step.subject for step in steps(state(), then) if step.verb == "make"] == ["v0"]
+
+
+def test_a_router_is_reached_before_it_is_a_router() -> None:
+    """By a route of its own, or by an address with another prefix."""
+    said = {"addresses": ["10.0.0.5/32"], "gateway4": "172.31.1.1", "routes": [{"to": "172.31.1.1/32"}]}
+    told = plan(wanted(name="br9", **said), observed()).steps
+    assert [step.arguments["route"].to for step in told if step.verb == "route"] == ["172.31.1.1/32", "0.0.0.0/0"]
+    now = changed("br9", addresses=(Address("2001:db8:9::2/128"),))
+    then = goal(wanted(name="br9", addresses=["2001:db8:9::2/64"], gateway6="2001:db8:9::1"), observed(now))
+    verbs = [(step.verb, step.arguments["add"]) for step in steps(now, then)]
+    assert verbs == [("address", False), ("address", True), ("route", True), ("address", True)]
+
+
+def test_a_lease_with_another_prefix_makes_room() -> None:
+    now = changed("br9", addresses=(Address("2001:db8:9::5/128", flags=0),))
+    then = goal(wanted(name="br9", addresses=["2001:db8:9::5/64"]), observed(now))
+    assert [one.cidr for one in then.links["br9"].addresses] == ["2001:db8:9::5/64"]
+    assert [(step.arguments["add"], step.arguments["address"].cidr) for step in steps(now, then)][:2] == [
+        (False, "2001:db8:9::5/128"),
+        (True, "2001:db8:9::5/64"),
+    ]
+
+
+def test_a_veth_that_moves_leaves_its_other_end_alone() -> None:
+    there = state()
+    ends = [
+        Link("v0", 9, "veth", up=True, parent="v1", master="br9", alias="virtnet.kvm", port_kind="bridge"),
+        Link("v1", 10, "veth", up=True, parent="v0", addresses=(Address("10.7.0.1/24"),)),
+    ]
+    now = State({**there.links, **{one.name: one for one in ends}}, there.routes)
+    port = {"name": "v0", "type": "veth", "peer": "v1"}
+    then = goal(wanted(bridges=[{"name": "br9", "ports": ["eno9"]}, {"name": "br1", "ports": [port]}]), observed(now))
+    assert then.links["v1"] == now.links["v1"] and then.links["v0"].master == "br1"
+    far = dataclasses.replace(ends[0], parent=None)  # its other end is in a container
+    now = State({**there.links, "v0": far}, there.routes)
+    assert not plan(wanted(name="br9", ports=["eno9", port]), observed(now)).changed

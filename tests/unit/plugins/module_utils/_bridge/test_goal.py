@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.difference import difference
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.goal import goal, with_default_pvid
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.plan import plan
+from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.result import view
 from ansible_collections.virtnet.kvm.plugins.module_utils._bridge.routing import with_links, without_links
 from ansible_collections.virtnet.kvm.plugins.module_utils._kernel.values import Address, Hop, Link, Route
 
@@ -151,9 +152,10 @@ def test_a_route_takes_the_place_of_another_links() -> None:
 def test_what_the_options_cannot_say_of_a_route_stays() -> None:
     several = Route("10.8.0.0/16", (Hop("br9", "10.0.0.8"), Hop("br9", "10.0.0.9")))
     onlink = Route("0.0.0.0/0", (Hop("br9", "172.31.1.1", onlink=True),))
-    now = dataclasses.replace(state(), routes=(several, onlink))
+    by_six = Route("10.7.0.0/16", (Hop("br9", "fe80::9"),))
+    now = dataclasses.replace(state(), routes=(several, onlink, by_six))
     then = goal(wanted(name="br9", gateway4="172.31.1.1", routes=[]), observed(now))
-    assert set(then.routes) == {several, onlink}
+    assert set(then.routes) == {several, onlink, by_six} and not view(now, "br9", None)["routes"]
     assert not plan(wanted(name="br9", gateway4="172.31.1.1", routes=[]), observed(now)).changed
 
 
@@ -204,6 +206,11 @@ def test_addresses_go_home_to_a_link_of_the_host() -> None:
     assert not then.links["veth0"].addresses and then.links["eno9"].addresses == own.addresses
     left = without_links(now, "eno9")
     assert goal(wanted(name="br9", state="absent"), observed(left)).links["veth0"].addresses == own.addresses
+    team = dataclasses.replace(veth, name="team0", kind="team")
+    assert (
+        goal(wanted(name="br9", state="absent"), observed(with_links(left, team))).links["team0"].addresses
+        == own.addresses
+    )
     other = with_links(left, dataclasses.replace(veth, mac="52:54:00:00:00:78"))
     assert not goal(wanted(name="br9", state="absent"), observed(other)).links["veth0"].addresses
 
