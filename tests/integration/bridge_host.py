@@ -112,12 +112,12 @@ class BridgeHost(Host):
     def snapshot(self) -> str:
         """All that a way back has to bring back: links, addresses, routes, boot files, byte for byte."""
         return self.run(
-            # not: what comes with time (carrier, spanning tree, timers, link-local addresses)
+            # not: what comes with time (carrier, spanning tree, timers, lifetimes, link-local addresses)
             "ip -d link | sed -E 's/^[0-9]+: //; s/[a-z_]+_timer +[0-9.]+//g; s/(fdb_n_learned|promiscuity|allmulti|state|root_port|root_path_cost) +[^ ]+//g;"
             " s/(designated_port|designated_cost|port_id|port_no) +[^ ]+//g;"
             " s/,?(NO-CARRIER|LOWER_UP),?//g; s/designated_(root|bridge) [^ ]+//g; s/topology_change(_ack|_detected)? [0-9]//g' | grep -v altname;"
             " ip address | grep inet | grep -v fe80; for v in -4 -6; do ip $v route show table all; done"
-            " | grep -v -e fe80 -e multicast | sed 's/ linkdown//; s/ *$//' | sort;"
+            " | grep -v -e fe80 -e multicast | sed -E 's/ linkdown//; s/ expires [0-9]+sec//; s/ *$//' | sort;"
             " cd /etc/systemd/network; for f in *; do echo $f; stat -c %a $f; cat $f; done"
         )
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import subprocess
 import time
@@ -14,6 +15,7 @@ from bridge_host import BridgeHost, difference
 from test_ansible import ansible
 from virtlab import inventory
 from virtlab.lab import Lab
+from virtlab.system import wait_for
 
 FOUR, SIX = "192.0.2.12", "2001:db8:1::c"
 
@@ -143,3 +145,27 @@ def _wait_for_lease(bridges: BridgeHost, link: str) -> None:
     from virtlab.system import wait_for
 
     wait_for(f"a lease on {link}", lambda: any(one.get("dynamic") for one in bridges.link(link)["addr_info"]), 30)
+
+
+def test_addresses_are_there_after_the_daemon_starts_anew(bridges: BridgeHost) -> None:
+    """A link-local one that somebody made up, and one that was leased before, are kept as any other."""
+    bridges.run(
+        "ip link add br0 type bridge && ip link set br0 up && ip address add 10.20.0.7/24 dev br0 valid_lft 6000 preferred_lft 6000"
+    )
+    wanted = {"name": "br0", "addresses": ["10.20.0.7/24", "fe80::1/64"], "persist": "networkd"}
+    found = bridges.settled(**wanted)
+    assert found["after"]["addresses"] == wanted["addresses"]
+    bridges.run("ip link delete br0 && systemctl restart systemd-networkd")
+    wait_for("the bridge", lambda: {"10.20.0.7", "fe80::1"} <= local(bridges), 20)
+    assert "valid_lft forever" in bridges.run("ip address show br0 to 10.20.0.7")
+    assert not bridges.ask(**wanted)["changed"]
+    bridges.settled(name="br0", addresses=[], persist="networkd")
+    assert not {"10.20.0.7", "fe80::1"} & local(bridges)
+
+
+def local(bridges: BridgeHost) -> set[str]:
+    return {
+        one["local"]
+        for link in json.loads(bridges.run("ip -j address show br0 2>/dev/null || echo []"))
+        for one in link["addr_info"]
+    }
