@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from .._core.plan import Step
 from .._core.table import differing
-from .._kernel.values import Address, Link, Route, words
+from .._kernel.values import IFA_F_NOPREFIXROUTE, RTPROT_KERNEL, Address, Link, Route, words
 from .._persist import backends
 from .goal import default_vlans, with_default_pvid
 from .model import State
@@ -285,18 +285,26 @@ def _routes(now: State, then: State) -> list[Step]:
     taken = {slot(route) for route in wanted.values()}
     steps = []
     for place, route in wanted.items():
-        if place not in there:
-            link = next((hop.dev for hop in route.hops if hop.dev), "")
+        link = next((hop.dev for hop in route.hops if hop.dev), "")
+        if place not in there and not _is_implied(route, now.links.get(link)):
             added = {"route": route, "add": True}
             steps.append(Step(_route_rank(route), link, "route", f"route {route.to} over {link}", added))
     for place, route in there.items():
         link = next((hop.dev for hop in route.hops if hop.dev), "")
         gone = link not in then.links  # its routes go with it
-        if place not in wanted and slot(route) not in taken and not gone:
+        if place not in wanted and slot(route) not in taken and not gone and not _is_implied(route, then.links[link]):
             steps.append(
                 Step(ROUTE_OFF, link, "route", f"no route {route.to} over {link}", {"route": route, "add": False})
             )
     return steps
+
+
+def _is_implied(route: Route, link: Link | None) -> bool:
+    """Whether the kernel has such a route with an address anyway. NetworkManager makes one in the kernel's place, as soon as it
+    comes to know of the address."""
+    if link is None or route.protocol != RTPROT_KERNEL:
+        return False
+    return any(one.prefix == route.to and not one.flags & IFA_F_NOPREFIXROUTE for one in link.addresses)
 
 
 def _route_rank(route: Route) -> int:

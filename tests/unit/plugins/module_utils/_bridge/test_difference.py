@@ -276,3 +276,15 @@ def test_a_veth_that_moves_leaves_its_other_end_alone() -> None:
     far = dataclasses.replace(ends[0], parent=None)  # its other end is in a container
     now = State({**there.links, "v0": far}, there.routes)
     assert not plan(wanted(name="br9", ports=["eno9", port]), observed(now)).changed
+
+
+def test_the_route_to_an_addresses_net_is_there_whoever_made_it() -> None:
+    """The kernel with the address, or a daemon in its place."""
+    plain = changed("eno2", addresses=(Address("10.2.0.1/24"),))
+    flagged = changed("eno2", addresses=(Address("10.2.0.1/24", flags=0x280),))
+    flagged = dataclasses.replace(
+        flagged, routes=(*flagged.routes, Route("10.2.0.0/24", (Hop("eno2"),), metric=100, protocol=2))
+    )
+    assert not steps(plain, flagged) and not steps(flagged, plain)
+    assert [step.verb for step in steps(flagged, changed("eno2"))] == ["route", "address"]
+    assert [step.verb for step in steps(changed("eno2"), flagged)] == ["address", "route"]
