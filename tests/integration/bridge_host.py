@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+from collections.abc import Callable
 
 from host import Host
 from virtlab.settings import LAN6, LabError
@@ -80,6 +81,20 @@ class BridgeHost(Host):
         assert [chosen(one["after"]) for one in told["bridges"]] == [chosen(one["after"]) for one in done["bridges"]]
         assert not self.ask(**params)["changed"], self.ask(check=True, **params)["bridges"]
         return done["bridges"][0]
+
+    def put_back_at_each_step(self, look: Callable[[], object] | None = None, **params) -> tuple[int, dict]:
+        """A fault before each step in turn, and after the last: all is as before each time. (how many there were, and the
+        result of the run without one)"""
+        look = look or self.snapshot
+        before = look()
+        for step in range(1, 40):
+            answer = self.ask(fault={"step": step, "kind": "error"}, **params)
+            if not answer.get("failed"):
+                return step, answer
+            assert answer["rolled_back"] and "injected" in answer["msg"], answer
+            left = difference(str(before), str(look()))
+            assert not left, f"{step}: {left}"
+        raise AssertionError(f"still failing at step {step}")
 
     # Other eyes
 

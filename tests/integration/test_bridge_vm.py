@@ -110,31 +110,27 @@ def test_a_default_pvid_moves_ports_as_check_mode_said_and_comes_back(vm: Bridge
     vm.veth("p0", "p1")
     vm.run("ip link add br0 type bridge vlan_filtering 1 && ip link set br0 up && ip tuntap add guest0 mode tap"
            " && for link in guest0 p0 p1; do ip link set $link master br0 up; done && bridge vlan add dev p1 vid 7 pvid untagged")  # fmt: skip
-    before, links = vm.snapshot(), ("br0", "p0", "p1", "guest0")
-    there = {link: vlans(vm, link) for link in links}
+    links = ("br0", "p0", "p1", "guest0")
+
+    def look() -> dict[str, dict[int, list[str]]]:
+        return {link: vlans(vm, link) for link in links}
+
+    there = look()
     for pvid, own, of_p1 in (
         (5, {5: ACCESS}, {1: ["Egress Untagged"], 7: ACCESS}),
         (0, {}, {1: ["Egress Untagged"], 7: ACCESS}),
         (9, {9: ACCESS}, {1: ["Egress Untagged"], 7: ["Egress Untagged"], 9: ACCESS}),
         (1, {1: ACCESS}, {1: ["Egress Untagged"], 7: ["Egress Untagged"], 9: ACCESS}),
     ):
-        for step in range(1, 9):
-            now = {link: vlans(vm, link) for link in links}
-            answer = vm.ask(
-                fault={"step": step, "kind": "error"}, name="br0", vlan={"filtering": True, "default_pvid": pvid}
-            )
-            if not answer.get("failed"):
-                break
-            assert answer["rolled_back"] and now == {link: vlans(vm, link) for link in links}
-        assert step > 1
-        assert not vm.ask(name="br0", vlan={"filtering": True, "default_pvid": pvid})["changed"]
+        change = {"name": "br0", "vlan": {"filtering": True, "default_pvid": pvid}}
+        steps, _answer = vm.put_back_at_each_step(look, **change)
+        assert steps > 1
+        assert not vm.ask(**change)["changed"]
         assert vlans(vm, "guest0") == vlans(vm, "p0") == vlans(vm, "br0") == own
         if pvid:
             assert vlans(vm, "p1") == of_p1
-    assert {link: vlans(vm, link) for link in links if link != "p1"} == {
-        link: there[link] for link in links if link != "p1"
-    }
-    assert before and vm.ports("br0") == {"guest0", "p0", "p1"}
+    assert {**look(), "p1": None} == {**there, "p1": None}
+    assert vm.ports("br0") == {"guest0", "p0", "p1"}
 
 
 def test_a_default_pvid_with_ports_that_are_said(vm: BridgeHost) -> None:
@@ -149,25 +145,13 @@ def test_what_stands_on_a_nic_in_a_bond_keeps_its_routes(vm: BridgeHost) -> None
     vm.run("ip link add nic1.7 link nic1 type vlan id 7 && ip link set nic1 up && ip link set nic1.7 up && ip address add 10.7.0.1/24 dev nic1.7"
            " && ip address add 2001:db8:7::1/64 dev nic1.7 nodad && ip route add 10.77.0.0/16 via 10.7.0.9"
            " && ip route add 2001:db8:77::/48 via 2001:db8:7::9")  # fmt: skip
-    before = vm.snapshot()
     bond = {"name": "bond0", "type": "bond", "ports": ["nic1"], "mode": "active-backup", "miimon": 100}
-    for step in range(1, 30):
-        answer = vm.ask(fault={"step": step, "kind": "error"}, name="br0", ports=[bond])
-        if not answer.get("failed"):
-            break
-        left = difference(before, vm.snapshot())
-        assert answer["rolled_back"] and not left, f"{step}: {left}"
-    assert step > 5
+    steps, _answer = vm.put_back_at_each_step(name="br0", ports=[bond])
+    assert steps > 5
     assert {"10.7.0.1/24", "2001:db8:7::1/64"} == vm.addresses("nic1.7")
     kept = ("10.77.0.0/16 via 10.7.0.9 dev nic1.7", "2001:db8:77::/48 via 2001:db8:7::9 dev nic1.7")
     assert all(words in vm.routes() for words in kept), vm.routes()
-    before = vm.snapshot()
-    for step in range(1, 30):  # and out of the bond again
-        answer = vm.ask(fault={"step": step, "kind": "error"}, name="br0", ports=[])
-        if not answer.get("failed"):
-            break
-        left = difference(before, vm.snapshot())
-        assert answer["rolled_back"] and not left, f"{step}: {left}"
+    vm.put_back_at_each_step(name="br0", ports=[])  # and out of the bond again
     assert all(words in vm.routes() for words in kept), vm.routes()
     assert {"10.7.0.1/24", "2001:db8:7::1/64"} == vm.addresses("nic1.7") and "bond0" not in vm.links()
 
@@ -181,12 +165,8 @@ def test_a_vlan_on_a_nic_that_gets_larger(vm: BridgeHost) -> None:
     assert [vm.link(name)["mtu"] for name in ("br2", "br1.9", "br3")] == [4000, 4000, 4000]
     vm.run("ip link add up.8 link br0 type vlan id 8 && ip link set up.8 up")
     assert vm.link("up.8")["mtu"] == 4000
-    for step in range(1, 9):
-        answer = vm.ask(fault={"step": step, "kind": "error"}, name="br0", mtu=1400)
-        if not answer.get("failed"):
-            break
-        assert answer["rolled_back"] and vm.link("up.8")["mtu"] == 4000
-    assert step > 2 and vm.link("up.8")["mtu"] == 1400
+    steps, _answer = vm.put_back_at_each_step(lambda: vm.link("up.8")["mtu"], name="br0", mtu=1400)
+    assert steps > 2 and vm.link("up.8")["mtu"] == 1400
 
 
 @pytest.mark.parametrize("persist", ["none", "networkd"])

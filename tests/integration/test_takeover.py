@@ -142,8 +142,6 @@ def test_dhcp_is_inherited_and_can_be_said(bridges: BridgeHost) -> None:
 
 
 def _wait_for_lease(bridges: BridgeHost, link: str) -> None:
-    from virtlab.system import wait_for
-
     wait_for(f"a lease on {link}", lambda: any(one.get("dynamic") for one in bridges.link(link)["addr_info"]), 30)
 
 

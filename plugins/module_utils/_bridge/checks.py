@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from .._core.errors import InputError
 from .._core.table import Options
@@ -13,7 +14,7 @@ from .._kernel.values import IFA_F_NOPREFIXROUTE, Link
 from . import boot
 from .model import Desired, Observed, State, Want
 from .options import ABSENT, MADE, MAIN_TABLE, MARK, VXLAN_LINK, from_kernel, links_in
-from .routing import ANY, GATEWAYS, heir_of, is_default, is_gateway, is_set, route_of
+from .routing import ANY, GATEWAYS, heir_of, is_default, is_gateway, is_set, routes_said
 
 
 def before(desired: Desired, observed: Observed) -> None:
@@ -169,23 +170,30 @@ def after(desired: Desired, then: State) -> None:
                     " (inherit: true, with that link as its port)",
                 )
         _refuse_gateways(want, then)
-        _refuse_direct(want, then)
+    _refuse_direct(desired.wants, then)
 
 
 _DIRECT_METRICS = {4: 0, 6: 256}  # what the kernel gives to the route to an address's own net (IP6_RT_PRIO_ADDRCONF)
 
 
-def _refuse_direct(want: Want, then: State) -> None:
+def _refuse_direct(wants: Iterable[Want], then: State) -> None:
     """A route in the place of the one that the kernel has made with another link's address; nobody would put that back."""
-    for route in (route_of(one, want.name) for one in want.options.get("routes", ())):
-        for link in (
-            then.links.values() if route.table == MAIN_TABLE and route.metric == _DIRECT_METRICS[route.version] else ()
-        ):
-            own = [one.cidr for one in link.addresses if one.prefix == route.to and not one.flags & IFA_F_NOPREFIXROUTE]
-            if own and link.name != want.name:
+    said = [
+        (want, word, route)
+        for want in wants
+        for word, route in routes_said(want)
+        if route.table == MAIN_TABLE and route.metric == _DIRECT_METRICS[route.version]
+    ]
+    direct: dict[str, list[tuple[str, str]]] = {}
+    for link in then.links.values() if said else ():
+        for one in link.addresses:
+            if not one.flags & IFA_F_NOPREFIXROUTE:
+                direct.setdefault(one.prefix, []).append((link.name, one.cidr))
+    for want, word, route in said:
+        for name, cidr in direct.get(route.to, ()):
+            if name != want.name:
                 _refuse(
-                    want,
-                    f"routes: to: {route.to}: {link.name} reaches it directly, by its address {own[0]}; say a metric",
+                    want, f"{word}: to: {route.to}: {name} reaches it directly, by its address {cidr}; say a metric"
                 )
 
 
@@ -200,13 +208,9 @@ def _refuse_gateways(want: Want, then: State) -> None:
     """A router that no address of the bridge reaches is no router (the kernel would refuse the route half-way)."""
     link = then.links[want.name]
     nets = [ipaddress.ip_interface(one.peer + "/32" if one.peer else one.cidr).network for one in link.addresses]
-    named: list[tuple[str, str]] = [(name, want.options[name]) for name in GATEWAYS if name in want.options]
-    named += [(f"routes: {one['to']} via", one["via"]) for one in want.options.get("routes", ()) if "via" in one]
-    direct = [
-        ipaddress.ip_network(one["to"])
-        for one in want.options.get("routes", ())
-        if "via" not in one and one["to"] not in ANY
-    ]
+    said = [(word if word in GATEWAYS else f"{word}: {route.to} via", route) for word, route in routes_said(want)]
+    named = [(what, route.hops[0].via) for what, route in said if route.hops[0].via]
+    direct = [ipaddress.ip_network(route.to) for _what, route in said if not route.hops[0].via and route.to not in ANY]
     onlink = {hop.via for route in then.routes_over(want.name) for hop in route.hops if hop.onlink}
     for what, text in named:
         router = ipaddress.ip_address(text)

@@ -171,13 +171,11 @@ def _master_steps(before: Link, after: Link, then: State) -> list[Step]:
 
 def _option_steps(before: Link, after: Link) -> list[Step]:
     changed = {name: value for name, value in after.data.items() if not same(name, before.data.get(name), value)}
-    first = {name: value for name, value in changed.items() if name == STP_STATE and not value}
-    if not first or FORWARD_DELAY not in changed:
-        first = {}
-    parts = ((STP_OFF, first), (OPTIONS, {name: value for name, value in changed.items() if name not in first}))
+    goes_off = FORWARD_DELAY in changed and not changed.get(STP_STATE, True)
+    first = {STP_STATE: changed.pop(STP_STATE)} if goes_off else {}
     return [
         Step(rank, after.name, "data", f"set {words(data)}", {"kind": after.kind, "data": data})
-        for rank, data in parts
+        for rank, data in ((STP_OFF, first), (OPTIONS, changed))
         if data
     ]
 
@@ -312,10 +310,9 @@ def _route_rank(route: Route) -> int:
 
 
 def _lost_while_down(steps: list[Step], now: State, then: State) -> list[Step]:
-    """A VLAN goes down with the link that it stands on (which goes into a bond, or out of one), and comes up without its routes
-    and its IPv6 addresses (fib_disable_ip, addrconf_ifdown)."""
-    released = {step.subject for step in steps if step.rank == RELEASE and now.links[step.subject].port_kind == "bond"}
-    down = {step.subject for step in steps if step.rank == DOWN_A_MOMENT} | released
+    """A VLAN goes down with the link that it stands on, and comes up without its routes and its IPv6 addresses (fib_disable_ip,
+    addrconf_ifdown)."""
+    down = {step.subject for step in steps if is_down_meanwhile(step, now)}
     above = sorted(then.standing_on(down) & set(now.links))
     again: list[Step] = []
     for name in above:
@@ -325,6 +322,11 @@ def _lost_while_down(steps: list[Step], now: State, then: State) -> list[Step]:
         for route in then.routes_over(name):
             again.append(Step(_route_rank(route), name, "route", "", {"route": route, "add": True}))
     return again
+
+
+def is_down_meanwhile(step: Step, now: State) -> bool:
+    """Whether its link is down for a moment, to go into a bond, or because bonding closes what it lets go of."""
+    return step.rank == DOWN_A_MOMENT or (step.rank == RELEASE and now.links[step.subject].port_kind == "bond")
 
 
 def _files(now: State, then: State) -> list[Step]:

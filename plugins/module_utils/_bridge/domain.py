@@ -16,7 +16,7 @@ from . import back
 from . import driver as bridge_driver
 from .apply import apply
 from .desired import desired
-from .difference import FILE, JOIN_BOND, RELEASE
+from .difference import FILE, JOIN_BOND, is_down_meanwhile
 from .model import Back, Desired, Observed, State
 from .observe import observe
 from .options import DEFAULT_PVID
@@ -46,25 +46,26 @@ def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
 
 def restore(done: Plan) -> Desired:
     """To want what was there before this plan, of the links that it changed."""
-    links = {step.subject for step in done.steps if step.rank < FILE}
-    for step in done.steps:
-        links |= _touched(step, done.before)
+    links = {step.subject for step in done.steps if step.rank < FILE} | _touched(done.steps, done.before)
     paths = {step.subject for step in done.steps if step.verb == "file"}
     return Desired((), back=Back(done.before, frozenset(links), frozenset(paths)))
 
 
-def _touched(step: Step, before: State) -> set[str]:
-    """The links that the kernel, or a daemon, changes with the one that the step is about."""
-    if step.verb == "tell":
-        return set(step.arguments["links"])  # the daemon may act on what its files say now
-    if step.verb == "route":  # it takes the place of another one, maybe over another link
-        return {hop.dev for route in before.routes or () if slot(route) == slot(step.arguments["route"])
-                for hop in route.hops if hop.dev}  # fmt: skip
-    if step.verb == "data" and DEFAULT_PVID in step.arguments["data"]:
-        return {port.name for port in before.ports(step.subject)}
-    if step.verb == "remove":
-        return {link.name for link in before.links.values() if link.kind == "veth" and link.parent == step.subject}
-    bonded = step.rank == JOIN_BOND or (step.rank == RELEASE and before.links[step.subject].port_kind == "bond")
-    if bonded or step.arguments.get("up") is False or "mtu" in step.arguments:
-        return before.standing_on({step.subject})
-    return set()
+def _touched(steps: list[Step], before: State) -> set[str]:
+    """The links that the kernel, or a daemon, changes with those that the steps are about."""
+    slots = {slot(step.arguments["route"]) for step in steps if step.verb == "route"}  # the place may be another link's
+    moved = {step.subject for step in steps if step.verb == "data" and DEFAULT_PVID in step.arguments["data"]}
+    removed = {step.subject for step in steps if step.verb == "remove"}
+    links = before.standing_on(step.subject for step in steps if _moves_what_stands_on_it(step, before))
+    links |= {hop.dev for route in before.routes or () if slot(route) in slots for hop in route.hops if hop.dev}
+    for link in before.links.values():
+        if link.master in moved or (link.kind == "veth" and link.parent in removed):
+            links.add(link.name)
+    for step in steps:  # the daemon may act on what its files say now
+        links.update(step.arguments["links"] if step.verb == "tell" else ())
+    return links
+
+
+def _moves_what_stands_on_it(step: Step, before: State) -> bool:
+    bonded = step.rank == JOIN_BOND or is_down_meanwhile(step, before)
+    return bonded or step.arguments.get("up") is False or "mtu" in step.arguments

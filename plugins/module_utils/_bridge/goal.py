@@ -203,7 +203,7 @@ def _made(port: Options, state: State) -> Link | None:
 
 def default_vlans(bridge: Link) -> dict[int, int]:
     """What the kernel gives a new bridge and each of its new ports: the default PVID, untagged."""
-    pvid = bridge.data.get("IFLA_BR_VLAN_DEFAULT_PVID", 1)
+    pvid = bridge.data.get(DEFAULT_PVID, 1)
     return {pvid: PVID | UNTAGGED} if pvid else {}
 
 

@@ -43,7 +43,15 @@ class State:
         return found
 
     def routes_over(self, link: str) -> list[Route]:
-        return [route for route in self.routes or () if route.over(link)]
+        return self._by_device.get(link, [])
+
+    @functools.cached_property
+    def _by_device(self) -> dict[str | None, list[Route]]:
+        found: dict[str | None, list[Route]] = {}
+        for route in self.routes or ():
+            for device in {hop.dev for hop in route.hops}:
+                found.setdefault(device, []).append(route)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 
 from .._kernel import probe, read
 from .._kernel.values import Link, Route
@@ -14,7 +13,7 @@ from .._persist import agent
 from .._persist.model import Boot
 from .driver import Driver
 from .model import Desired, Observed, State, Want
-from .options import ABSENT, ATTRIBUTES, MADE, MARK, TOPOLOGY_CHANGE, links_in
+from .options import ABSENT, ATTRIBUTES, DEFAULT_PVID, MADE, MARK, TOPOLOGY_CHANGE, links_in
 
 
 def observe(driver: Driver, desired: Desired) -> Observed:
@@ -30,13 +29,15 @@ def observe(driver: Driver, desired: Desired) -> Observed:
         desired.persist, _concerned(desired, links), keeps=any(want.state != ABSENT for want in desired.wants)
     )
     state = dataclasses.replace(state, links=told(links, boot))
+    client, path = _connection(links) if desired.confirm_timeout else (None, frozenset())
     return Observed(
         state=dataclasses.replace(state, files=boot.files if boot else {}),
         guests=guests(links),
         wireless=frozenset(name for name in _ports(desired) if name in links and read.wireless_station(name)),
         incapable=probe.incapable(_kinds(desired, links)),
         boot=boot,
-        **_connection(links if desired.confirm_timeout else {}),
+        path=path,
+        client=client,
     )
 
 
@@ -71,18 +72,18 @@ def told(links: dict[str, Link], boot: Boot | None) -> dict[str, Link]:
     return found
 
 
-def _connection(links: dict[str, Link]) -> dict[str, typing.Any]:
+def _connection(links: dict[str, Link]) -> tuple[str | None, frozenset[str]]:
     """Where this very connection comes from, and the links that carry it."""
-    connection = probe.own_connection() if links else None
+    connection = probe.own_connection()
     if connection is None:
-        return {}
+        return None, frozenset()
     client, address, _port = connection
-    return {"client": client, "path": _path(links, address)}
+    return client, _path(links, address)
 
 
 def _path(links: dict[str, Link], address: str) -> frozenset[str]:
     """The links that carry a connection: the one with its address, what it stands on, and what stands on it."""
-    holders = {link.name for link in links.values() if any(one.cidr.split("/")[0] == address for one in link.addresses)}
+    holders = {link.name for link in links.values() if any(one.ip == address for one in link.addresses)}
     if not holders:
         return frozenset(links)  # the address is translated on the way; any link may be meant
     path: set[str] = set()
@@ -151,6 +152,6 @@ def _kinds(desired: Desired, links: dict[str, Link]) -> set[str]:
     if any(_says_vlans(want) for want in desired.wants):
         kinds.add("vlan filtering")
     there = {link.kind for link in links.values()}
-    if any("IFLA_BR_VLAN_DEFAULT_PVID" in link.data for link in links.values()):
+    if any(DEFAULT_PVID in link.data for link in links.values()):
         there.add("vlan filtering")
     return kinds - there

@@ -46,8 +46,9 @@ def leads_to(done: Plan, client: str | None) -> bool:
     if client is None:
         return False
     added = [step.arguments for step in done.steps if step.verb in ("route", "address") and step.arguments["add"]]
+    address = ipaddress.ip_address(client)
     nets = {told["route"].to if "route" in told else told["address"].prefix for told in added}
-    return any(ipaddress.ip_address(client) in ipaddress.ip_network(net) for net in nets)
+    return any(address in ipaddress.ip_network(net) for net in nets)
 
 
 def _followed(steps: list[Step], said: set[str]) -> list[Step]:

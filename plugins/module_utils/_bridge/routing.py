@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import ipaddress
 import typing
 
@@ -123,7 +122,7 @@ def addressed(want: Want, state: State) -> State:
         return state
     link = state.links[want.name]
     there = {address.cidr for address in link.addresses if address.permanent}
-    own = {cidr.split("/")[0] for cidr in wanted}
+    own = {Address(cidr).ip for cidr in wanted}
 
     def stays(one: Address) -> bool:
         if one.link_local:
@@ -147,14 +146,12 @@ def _new_address(cidr: str, link: str) -> Address:
 
 
 def routed(want: Want, state: State) -> State:
-    options = want.options
-    for name, anywhere in zip(GATEWAYS, ANY):
-        if name in options:
-            own = route_of({"to": anywhere, "via": options[name]}, want.name)
-            state = _replace_routes(state, want.name, [own], functools.partial(_same_slot, own))
-    if "routes" in options:
-        wanted = [route_of(one, want.name) for one in options["routes"]]
-        gateways = any(name in options for name in GATEWAYS)
+    said = routes_said(want)
+    gateways = [route for word, route in said if word in GATEWAYS]
+    if gateways:
+        state = _replace_routes(state, want.name, gateways, lambda _route: False)
+    if "routes" in want.options:
+        wanted = [route for word, route in said if word not in GATEWAYS]
 
         def goes(route: Route) -> bool:
             return not (is_gateway(route) and (gateways or not any(is_gateway(one) for one in wanted)))
@@ -163,21 +160,17 @@ def routed(want: Want, state: State) -> State:
     return state
 
 
-def _same_slot(one: Route, other: Route) -> bool:
-    return slot(one) == slot(other)
-
-
 def _replace_routes(state: State, link: str, wanted: list[Route], goes: typing.Callable[[Route], bool]) -> State:
     """These routes over the link, in the place of those that `goes` finds, and of those that the kernel has in their slots, maybe
     over other links. What the options can't say stays."""
+    taken = {slot(route) for route in wanted}
     kept, there = [], {}
     for route in state.routes or ():
-        if route.over(link) and is_set(route) and is_sayable(route) and goes(route):
+        takes_place = slot(route) in taken
+        if route.over(link) and is_set(route) and is_sayable(route) and (takes_place or goes(route)):
             there[_said(route)] = route
-        else:
+        elif not takes_place:
             kept.append(route)
-    taken = {slot(route) for route in wanted}
-    kept = [route for route in kept if slot(route) not in taken]
     return dataclasses.replace(state, routes=(*kept, *(there.get(_said(route), route) for route in wanted)))
 
 
@@ -224,8 +217,7 @@ def is_set(route: Route) -> bool:
 
 def is_sayable(route: Route) -> bool:
     """Whether the options have words for it: not for several ways, nor for a router of the other IP version."""
-    via = route.hops[0].via
-    return len(route.hops) == 1 and (via is None or (":" in via) is (route.version == 6))
+    return len(route.hops) == 1 and not route.crosses(route.hops[0])
 
 
 def is_leased(route: Route) -> bool:

@@ -131,7 +131,7 @@ def _settle(pending: Pending, restore: agent.Restore) -> None:
     with contextlib.suppress(SystemFailure):  # there is none, or it is just dying
         command.run("systemctl", "kill", "--signal=USR1", "--kill-who=main", pending.unit)
     outcome = _wait_for_outcome(pending)
-    if outcome is None or not outcome.get("rolled_back", not outcome):
+    if outcome is None or outcome.get("rolled_back") is False:
         agent.put_back(pending, pending.load(), restore)
         outcome = pending.outcome() or {}
     if not outcome.get("rolled_back"):

@@ -82,7 +82,7 @@ def _host(outside: str | None) -> tuple[str | None, list[str], dict[str, typing.
         netlink.close()
     way = next((route.hops[0] for route in routes if route.to == "0.0.0.0/0" and route.hops[0].via), None)
     link = links.get(way.dev or "") if way else None
-    own = [one.cidr.split("/")[0] for one in link.addresses if not one.link_local] if link else []
+    own = [one.ip for one in link.addresses if not one.link_local] if link else []
     return outside or (way.via if way else None), own, links
 
 

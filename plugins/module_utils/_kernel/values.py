@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import typing
 
@@ -51,7 +52,7 @@ class Address:
         """The net that the address reaches directly."""
         return str(ipaddress.ip_interface(self.cidr).network)
 
-    @property
+    @functools.cached_property
     def link_local(self) -> bool:
         """The link's own, which the kernel or a daemon makes (RFC 4291, 2.5.6). Neither makes one such as fe80::1: an interface
         identifier has 64 bits, from the MAC address (with ff:fe in its middle) or by chance (RFC 7217)."""
@@ -91,6 +92,10 @@ class Route:
     @property
     def version(self) -> int:
         return 6 if ":" in self.to else 4
+
+    def crosses(self, hop: Hop) -> bool:
+        """Whether the hop's router is of the other IP version (RFC 5549)."""
+        return hop.via is not None and (":" in hop.via) is not (self.version == 6)
 
     def over(self, link: str) -> bool:
         return any(hop.dev == link for hop in self.hops)

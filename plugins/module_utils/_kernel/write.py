@@ -148,9 +148,9 @@ def _router(one: Route, hop: Hop) -> list[tuple[str, typing.Any]]:
     """One of the other IP version is said by an attribute of its own (RFC 5549; ip-route(8), `via inet6`)."""
     if not hop.via:
         return []
-    if (":" in hop.via) is (one.version == 6):
-        return [("RTA_GATEWAY", hop.via)]
-    return [("RTA_VIA", {"family": socket.AF_INET6 if ":" in hop.via else socket.AF_INET, "addr": hop.via})]
+    if one.crosses(hop):
+        return [("RTA_VIA", {"family": socket.AF_INET6 if ":" in hop.via else socket.AF_INET, "addr": hop.via})]
+    return [("RTA_GATEWAY", hop.via)]
 
 
 def _hop(one: Route, hop: Hop, indices: Indices) -> dict[str, typing.Any]:
