@@ -525,8 +525,11 @@ class Expectation:
         return one.reached and (self.cell == "yes" or one.seen in self.sources(world))
 
     def is_fatal(self) -> bool:
-        """Whether waiting won't help: something came through that must not, or came as somebody else."""
-        return self.outcome.reached or self.cell == "-"
+        """Whether waiting won't help: something came through that must not, or came as somebody else.
+
+        A host itself takes another of its addresses (RFC 6724) until the bridge's own is no longer tentative.
+        """
+        return self.cell == "-" or (self.outcome.reached and self.cell != "gw")
 
     def sources(self, world: World) -> list[str]:
         one = self.outcome

@@ -193,6 +193,22 @@ def test_an_mtu_that_is_said_no_more_goes_back(declared: DeclaredHost) -> None:
     assert seen == [1400, 1500, 1500]
 
 
+# The script waits for the lock, and is stopped there.
+STOPPED = """
+(flock 9; exec sleep 5) 9>> /run/virtnet-beside.lock & sleep 0.5
+systemctl start --no-block virtnet-beside
+until systemctl show -P ActiveState virtnet-beside | grep -qx activating; do sleep 0.1; done
+systemctl --quiet stop virtnet-beside 2> /dev/null; kill $!
+systemctl show -P ActiveState virtnet-beside
+"""
+
+
+def test_a_restart_of_what_makes_room_is_no_failure(declared: DeclaredHost) -> None:
+    """Whatever starts it, starts it again while it runs: a unit that has failed would be started once more, as a change."""
+    declared.declare(EACH["isolated"])
+    assert declared.run(STOPPED) == "inactive"
+
+
 @pytest.mark.long
 def test_the_playbook_changes_patterns_likewise(declared: DeclaredHost, tmp_path: pathlib.Path) -> None:
     wanted = {}

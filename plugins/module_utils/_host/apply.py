@@ -59,6 +59,8 @@ def _start(unit: str) -> None:
     # `enable` may find the unit enabled for less than it asks for now
     command.run("systemctl", "--quiet", "reenable", unit)
     command.run("systemctl", "restart", unit)
+    if unit == units.FIREWALL_UNIT:  # which has asked for that, too, but did not wait
+        command.run("systemctl", "start", units.BESIDE_UNIT)
 
 
 def _leave(subject: str) -> None:

@@ -42,7 +42,7 @@ ExecReload={BESIDE} up
 [Install]
 WantedBy=multi-user.target
 """
-# It does not stay active, so that it runs again whenever one of the others starts.
+# It does not stay active, so that it runs again whenever one of the others starts. A restart in its midst is no failure.
 _BESIDE = f"""\
 # Written by virtnet.kvm.
 [Unit]
@@ -53,6 +53,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart={BESIDE} up
+SuccessExitStatus=SIGTERM
 Restart=on-failure
 RestartSec=1
 [Install]
