@@ -28,14 +28,13 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     then = goal(desired, observed)
     checks.stranded(now, then)
     then = boot.kept(desired, observed, then)
+    steps = _followed(difference(now, then), {want.name for want in desired.wants if "mtu" in want.options})
+    steps += _pins(steps, now, then) if observed.boot else []
     items = []
     for want in desired.wants:
         before = view(now, want.name, observed.boot)
-        after = view(then, want.name, observed.boot, boot.said(want, observed))
-        item = Item(want.name, before, after, facts={"guests": observed.guests_on(want.name)})
-        items.append(item)
-    steps = _followed(difference(now, then), {want.name for want in desired.wants if "mtu" in want.options})
-    steps += _pins(steps, now, then) if observed.boot else []
+        after = view(then, want.name, observed.boot, boot.said(want, observed)) if steps else before
+        items.append(Item(want.name, before, after, facts={"guests": observed.guests_on(want.name)}))
     if steps:
         checks.after(desired, then)
     return Plan(tuple(_dealt(items, steps, now, then)), before=now)

@@ -33,9 +33,7 @@ def result(plan: Plan, observed: Observed | None) -> dict[str, typing.Any]:
     bridges, changed = [], plan.changed
     for item in plan.items:
         after = item.after
-        if not changed:
-            after = item.before
-        elif observed is not None and after is not None:
+        if observed is not None and after is not None:
             after = view(observed.state, item.subject, observed.boot)
         bridges.append({
             "name": item.subject,

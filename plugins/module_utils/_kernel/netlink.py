@@ -95,15 +95,19 @@ class Netlink:
         self._socket.close()
 
     def dump(self, request: Request) -> list[typing.Any]:
-        """Every answer to a dump, decoded; asked again where the kernel says that things moved meanwhile."""
+        """Every answer to a dump, decoded by pyroute2."""
+        return [_decoded(type(request.message), answer) for answer in self.dump_raw(request)]
+
+    def dump_raw(self, request: Request) -> list[bytes]:
+        """Every answer to a dump, with its header; asked again where the kernel says that things moved meanwhile."""
         for _try in range(_DUMP_TRIES):
             with contextlib.suppress(InterruptedError):
                 return list(self._dump(request))
         raise SystemFailure(f"{request.what}: the network changes faster than it can be read")
 
-    def _dump(self, request: Request) -> Iterator[typing.Any]:
+    def _dump(self, request: Request) -> Iterator[bytes]:
         self._socket.send(self._encode(request, _REQUEST | _DUMP))
-        kind, interrupted = type(request.message), False
+        interrupted = False
         while True:
             data = self._receive()
             for kind_number, flags, number, start, end in _messages(data):
@@ -116,9 +120,7 @@ class Netlink:
                     if interrupted:
                         raise InterruptedError
                     return
-                answer = kind(data[start:end])
-                answer.decode()
-                yield answer
+                yield data[start:end]
 
     def batch(self, requests: Iterable[Request]) -> None:
         """Do all of them, in order, some hundred at a time; raises KernelError for the first that failed.
@@ -162,6 +164,12 @@ class Netlink:
         message["header"] = {"type": request.type, "flags": flags, "sequence_number": self._number, "pid": 0}
         message.encode()
         return bytes(message.data)
+
+
+def _decoded(kind: typing.Any, answer: bytes) -> typing.Any:
+    message = kind(answer)
+    message.decode()
+    return message
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, int, int]]:

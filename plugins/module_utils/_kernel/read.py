@@ -8,9 +8,11 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import socket
+import struct
 import typing
 from collections.abc import Mapping
 
+from . import attributes
 from .netlink import Netlink, Request, messages
 from .values import (
     BY_INDEX,
@@ -36,70 +38,84 @@ _LASTING_FLAGS = (
     IFA_F_PERMANENT | 0x02 | 0x100 | 0x200 | 0x400 | 0x04 | 0x10
 )  # not: tentative, secondary, deprecated, ...
 _EXTRA = ("RTA_PREFSRC", "RTA_METRICS", "RTA_PREF", "RTA_SRC", "RTA_FLOW", "RTA_ENCAP_TYPE", "RTA_ENCAP")
-_KNOWN_DATA = ("bridge", "vlan", "bond", "vxlan", "veth", "dummy")
+_HEADER_BYTES = 16  # struct nlmsghdr
+_IFINFOMSG = struct.Struct("=4xiI4x")  # linux/rtnetlink.h: family, type, index, flags, change
+_LINK = {
+    "IFLA_IFNAME",
+    "IFLA_ADDRESS",
+    "IFLA_MTU",
+    "IFLA_MASTER",
+    "IFLA_LINK",
+    "IFLA_LINK_NETNSID",
+    "IFLA_IFALIAS",
+    "IFLA_LINKINFO",
+}
+_INFO = {"IFLA_INFO_KIND", "IFLA_INFO_DATA", "IFLA_INFO_SLAVE_KIND", "IFLA_INFO_SLAVE_DATA"}
+_KNOWN_DATA = ("bridge", "vlan", "bond", "vxlan")
 
 
-def links(netlink: Netlink, attributes: frozenset[str]) -> dict[str, Link]:
+def links(netlink: Netlink, wanted: frozenset[str]) -> dict[str, Link]:
     """Every link by its name, with its addresses, and with these attributes of its kind and of its place in a bridge."""
-    message = messages("ifinfmsg", "ifinfmsg")()
+    kind = messages("ifinfmsg", "ifinfmsg")
+    message = kind()
     message["attrs"] = [("IFLA_EXT_MASK", _EXT_MASK_NO_STATS)]
-    answers = netlink.dump(Request("reading links", message, _GETLINK))
-    names = {answer["index"]: answer.get_attr("IFLA_IFNAME") for answer in answers}
+    layouts = _Layouts(kind, wanted)
+    answers = [_Told(answer, layouts) for answer in netlink.dump_raw(Request("reading links", message, _GETLINK))]
+    names = {told.index: told.link["IFLA_IFNAME"] for told in answers}
     found = _addresses(netlink)
-    return {
-        names[answer["index"]]: _link(answer, names, attributes, tuple(found.get(answer["index"], ())))
-        for answer in answers
-    }
+    return {names[told.index]: _link(told, names, tuple(found.get(told.index, ()))) for told in answers}
 
 
-class _Attributes:
-    """A message's attributes by their names, each decoded when it is asked for; get_attr() looks through all each time."""
+class _Layouts:
+    """How to read a link, what it is (IFLA_LINKINFO), and the wanted attributes of its kind and of a port of a bridge."""
 
-    def __init__(self, message: typing.Any) -> None:
-        self.slots = {slot[0]: slot for slot in message["attrs"]}
+    def __init__(self, kind: typing.Any, wanted: frozenset[str]) -> None:
+        info = kind.ifinfo
+        self.link = attributes.layout(kind, _LINK)
+        self.info = attributes.layout(info, _INFO)
+        self.data = {name: attributes.layout(info.data_map[name], wanted) for name in _KNOWN_DATA}
+        self.port = attributes.layout(info.bridge_slave_data, wanted)
 
-    def __getitem__(self, name: str) -> typing.Any:
-        slot = self.slots.get(name)
-        return None if slot is None else slot[1]
+
+class _Told:
+    """What an answer tells of a link, by pyroute2's names."""
+
+    def __init__(self, answer: bytes, layouts: _Layouts) -> None:
+        self.index, self.flags = _IFINFOMSG.unpack_from(answer, _HEADER_BYTES)
+        self.link = attributes.read(answer, (_HEADER_BYTES + _IFINFOMSG.size, len(answer)), layouts.link)
+        info = attributes.read(answer, self.link.get("IFLA_LINKINFO"), layouts.info)
+        self.kind: str = info.get("IFLA_INFO_KIND", "")
+        self.port_kind: str | None = info.get("IFLA_INFO_SLAVE_KIND")
+        self.data = attributes.read(answer, info.get("IFLA_INFO_DATA"), layouts.data.get(self.kind))
+        port = layouts.port if self.port_kind == "bridge" else None
+        self.port = attributes.read(answer, info.get("IFLA_INFO_SLAVE_DATA"), port)
 
 
-def _link(
-    answer: typing.Any, names: dict[int, str], attributes: frozenset[str], addresses: tuple[Address, ...]
-) -> Link:
-    told = _Attributes(answer)
-    info = told["IFLA_LINKINFO"]
-    kind = info.get_attr("IFLA_INFO_KIND") if info else ""
-    port_kind = info.get_attr("IFLA_INFO_SLAVE_KIND") if info else None
-    data = info.get_attr("IFLA_INFO_DATA") if info and kind in _KNOWN_DATA else None
-    port = info.get_attr("IFLA_INFO_SLAVE_DATA") if info and port_kind == "bridge" else None
-    parent = told["IFLA_LINK"]
-    elsewhere = told["IFLA_LINK_NETNSID"] is not None
+def _link(told: _Told, names: dict[int, str], addresses: tuple[Address, ...]) -> Link:
+    mac, parent = told.link.get("IFLA_ADDRESS"), told.link.get("IFLA_LINK")
+    elsewhere = "IFLA_LINK_NETNSID" in told.link
     return Link(
-        name=told["IFLA_IFNAME"],
-        index=answer["index"],
-        kind=kind or "",
-        mac=None if told["IFLA_ADDRESS"] == NO_MAC else told["IFLA_ADDRESS"],
-        mtu=told["IFLA_MTU"],
-        up=bool(answer["flags"] & _UP),
-        running=bool(answer["flags"] & _RUNNING),
-        master=names.get(told["IFLA_MASTER"]),
-        parent=None if elsewhere or parent == answer["index"] else names.get(parent),
-        loopback=bool(answer["flags"] & _LOOPBACK),
-        data=_plain(data, names, attributes),
-        port_kind=port_kind,
-        port=_plain(port, names, attributes),
-        alias=told["IFLA_IFALIAS"],
+        name=names[told.index],
+        index=told.index,
+        kind=told.kind,
+        mac=None if mac == NO_MAC else mac,
+        mtu=told.link["IFLA_MTU"],
+        up=bool(told.flags & _UP),
+        running=bool(told.flags & _RUNNING),
+        master=names.get(told.link.get("IFLA_MASTER", 0)),
+        parent=None if elsewhere or parent == told.index else names.get(parent or 0),
+        loopback=bool(told.flags & _LOOPBACK),
+        data=_named(told.data, names),
+        port_kind=told.port_kind,
+        port=_named(told.port, names),
+        alias=told.link.get("IFLA_IFALIAS"),
         addresses=addresses,
     )
 
 
-def _plain(told: typing.Any, names: dict[int, str], attributes: frozenset[str]) -> Attributes:
-    """The attributes that were asked for, links by their names."""
-    if told is None or isinstance(told, (str, bytes)):
-        return {}
-    # pyroute2 decodes a value when it is asked for, so only those that are wanted are
-    asked = {slot[0]: slot[1] for slot in told["attrs"] if slot[0] in attributes}
-    return {name: names.get(int(value), "") if name in BY_INDEX else value for name, value in asked.items()}
+def _named(told: dict[str, typing.Any], names: dict[int, str]) -> Attributes:
+    """Links by their names."""
+    return {name: names.get(value, "") if name in BY_INDEX else value for name, value in told.items()}
 
 
 def _addresses(netlink: Netlink) -> dict[int, list[Address]]:
