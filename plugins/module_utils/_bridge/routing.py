@@ -21,7 +21,9 @@ GATEWAYS, ANY = ("gateway4", "gateway6"), ("0.0.0.0/0", "::/0")
 
 
 def with_links(state: State, *links: Link) -> State:
-    return dataclasses.replace(state, links={**state.links, **{link.name: link for link in links}})
+    """The very same state where they are as they were: what it has looked up is not looked up again."""
+    changed = {link.name: link for link in links if state.links.get(link.name) != link}
+    return dataclasses.replace(state, links={**state.links, **changed}) if changed else state
 
 
 def without_links(state: State, *names: str) -> State:

@@ -78,6 +78,7 @@ _OTHERS: dict[str, Decode] = {
     "asciiz": _text,
     "l2addr": _hardware_address,
     "lladdr": _hardware_address,
+    "ipaddr": _ip_address,
     "ip4addr": _ip_address,
     "ip6addr": _ip_address,
     "ifinfo": _place,
@@ -87,14 +88,20 @@ _OTHERS: dict[str, Decode] = {
 
 
 def _decode(kind: typing.Any, name: str) -> Decode:
-    """How to decode what pyroute2 calls this: a number of its class's format, or one of the others."""
+    """How to decode what pyroute2 calls this: the fields of a class of its own, or one of the others. A single field is a value."""
     if name in _OTHERS:
         return _OTHERS[name]
-    ((_name, format_),) = getattr(kind, name).fields
-    unpack = struct.Struct(format_ if format_[0] in "<>=" else f"={format_}").unpack_from
+    fields = getattr(kind, name).fields
+    formats = "".join(format_ for _name, format_ in fields)
+    unpack = struct.Struct(formats if formats[0] in "<>=" else f"={formats}").unpack_from
 
-    def number(data: bytes, start: int, end: int) -> typing.Any:
+    def value(data: bytes, start: int, end: int) -> typing.Any:
         del end
         return unpack(data, start)[0]
 
-    return number
+    def values(data: bytes, start: int, end: int) -> dict[str, typing.Any]:
+        del end
+        return dict(zip(names, unpack(data, start)))
+
+    names = [name for name, _format in fields]
+    return value if len(names) == 1 else values

@@ -96,7 +96,7 @@ class Netlink:
 
     def dump(self, request: Request) -> list[typing.Any]:
         """Every answer to a dump, decoded by pyroute2."""
-        return [_decoded(type(request.message), answer) for answer in self.dump_raw(request)]
+        return [decoded(request.message, answer) for answer in self.dump_raw(request)]
 
     def dump_raw(self, request: Request) -> list[bytes]:
         """Every answer to a dump, with its header; asked again where the kernel says that things moved meanwhile."""
@@ -166,8 +166,9 @@ class Netlink:
         return bytes(message.data)
 
 
-def _decoded(kind: typing.Any, answer: bytes) -> typing.Any:
-    message = kind(answer)
+def decoded(like: typing.Any, answer: bytes) -> typing.Any:
+    """An answer as a message of pyroute2's, of the same class as another."""
+    message = type(like)(answer)
     message.decode()
     return message
 

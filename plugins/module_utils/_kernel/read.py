@@ -13,7 +13,7 @@ import typing
 from collections.abc import Mapping
 
 from . import attributes
-from .netlink import Netlink, Request, messages
+from .netlink import Netlink, Request, decoded, messages
 from .values import (
     BY_INDEX,
     IFA_F_NOPREFIXROUTE,
@@ -50,6 +50,11 @@ _LINK = {
     "IFLA_IFALIAS",
     "IFLA_LINKINFO",
 }
+_IFADDRMSG = struct.Struct("=BBBBI")  # linux/if_addr.h: family, prefixlen, flags, scope, index
+_RTMSG = struct.Struct(
+    "=4xBBBBI"
+)  # linux/rtnetlink.h: family, dst_len, src_len, tos, table, protocol, scope, type, flags
+_ADDRESS = {"IFA_ADDRESS", "IFA_LOCAL", "IFA_BROADCAST", "IFA_LABEL", "IFA_FLAGS", "IFA_CACHEINFO"}
 _INFO = {"IFLA_INFO_KIND", "IFLA_INFO_DATA", "IFLA_INFO_SLAVE_KIND", "IFLA_INFO_SLAVE_DATA"}
 _KNOWN_DATA = ("bridge", "vlan", "bond", "vxlan")
 
@@ -119,24 +124,26 @@ def _named(told: dict[str, typing.Any], names: dict[int, str]) -> Attributes:
 
 
 def _addresses(netlink: Netlink) -> dict[int, list[Address]]:
+    kind = messages("ifaddrmsg", "ifaddrmsg")
+    layout = attributes.layout(kind, _ADDRESS)
     found: dict[int, list[Address]] = {}
-    request = Request("reading addresses", messages("ifaddrmsg", "ifaddrmsg")(), _GETADDR)
-    for answer in netlink.dump(request):
-        found.setdefault(answer["index"], []).append(_address(answer))
+    for answer in netlink.dump_raw(Request("reading addresses", kind(), _GETADDR)):
+        _family, bits, flags, scope, index = _IFADDRMSG.unpack_from(answer, _HEADER_BYTES)
+        told = attributes.read(answer, (_HEADER_BYTES + _IFADDRMSG.size, len(answer)), layout)
+        found.setdefault(index, []).append(_address(told, bits, flags, scope))
     return found
 
 
-def _address(answer: typing.Any) -> Address:
-    address, local = answer.get_attr("IFA_ADDRESS"), answer.get_attr("IFA_LOCAL")
-    own = local or address
-    times = answer.get_attr("IFA_CACHEINFO") or {}
+def _address(told: dict[str, typing.Any], bits: int, flags: int, scope: int) -> Address:
+    address, local = told.get("IFA_ADDRESS"), told.get("IFA_LOCAL")
+    times = told.get("IFA_CACHEINFO", {})
     return Address(
-        cidr=f"{own}/{answer['prefixlen']}",
-        scope=answer["scope"],
+        cidr=f"{local or address}/{bits}",
+        scope=scope,
         peer=address if local and address != local else None,
-        broadcast=answer.get_attr("IFA_BROADCAST"),
-        label=answer.get_attr("IFA_LABEL"),
-        flags=(answer.get_attr("IFA_FLAGS") or answer["flags"]) & _LASTING_FLAGS,
+        broadcast=told.get("IFA_BROADCAST"),
+        label=told.get("IFA_LABEL"),
+        flags=told.get("IFA_FLAGS", flags) & _LASTING_FLAGS,
         valid=times.get("ifa_valid", 0xFFFFFFFF),
         preferred=times.get("ifa_preferred", 0xFFFFFFFF),
     )
@@ -159,26 +166,35 @@ def routes(netlink: Netlink, links: Mapping[str, Link]) -> tuple[Route, ...]:
     """The routes of every table that somebody made; not those that the kernel makes itself, with an address."""
     names = {link.index: link.name for link in links.values()}
     instead = {
-        (link.name, one.prefix)
+        (link.name, one.prefix): link.index
         for link in links.values()
         for one in link.addresses
         if one.flags & IFA_F_NOPREFIXROUTE and not one.link_local
     }
-    found = []
+    found, there = [], set(instead.values())
     for version in (socket.AF_INET, socket.AF_INET6):
         message = messages("rtmsg", "rtmsg")()
         message["family"] = version
-        for answer in netlink.dump(Request("reading routes", message, _GETROUTE)):
-            table = answer.get_attr("RTA_TABLE") or answer["table"]
-            if table == _LOCAL_TABLE or answer["flags"] & _CACHED or answer["type"] not in _UNICAST_LIKE:
-                continue
-            route = _route(answer, table, names)
-            if route.protocol != RTPROT_KERNEL or (route.hops[0].dev, route.to) in instead:
-                found.append(route)
+        dev = attributes.layout(type(message), {"RTA_OIF"})
+        for answer in netlink.dump_raw(Request("reading routes", message, _GETROUTE)):
+            if _may_be_made(answer, dev, there):
+                route = _route(decoded(message, answer), names)
+                if route.protocol != RTPROT_KERNEL or (route.hops[0].dev, route.to) in instead:
+                    found.append(route)
     return tuple(_joined(found))
 
 
-def _route(answer: typing.Any, table: int, names: dict[int, str]) -> Route:
+def _may_be_made(answer: bytes, dev: attributes.Layout, instead: set[int]) -> bool:
+    """Told apart before they are decoded: most routes are the kernel's own, and only over some links may one be in the place of
+    the kernel's."""
+    table, protocol, _scope, kind, flags = _RTMSG.unpack_from(answer, _HEADER_BYTES)
+    if table == _LOCAL_TABLE or flags & _CACHED or kind not in _UNICAST_LIKE:
+        return False
+    place = (_HEADER_BYTES + _RTMSG.size, len(answer))
+    return protocol != RTPROT_KERNEL or attributes.read(answer, place, dev).get("RTA_OIF") in instead
+
+
+def _route(answer: typing.Any, names: dict[int, str]) -> Route:
     any_ = "0.0.0.0" if answer["family"] == socket.AF_INET else "::"
     several = answer.get_attr("RTA_MULTIPATH") or []
     hops = [_hop(hop, hop["oif"], hop["hops"] + 1, hop["flags"], names) for hop in several] or [
@@ -188,7 +204,7 @@ def _route(answer: typing.Any, table: int, names: dict[int, str]) -> Route:
     return Route(
         to=f"{answer.get_attr('RTA_DST') or any_}/{answer['dst_len']}",
         hops=tuple(hops),
-        table=table,
+        table=answer.get_attr("RTA_TABLE") or answer["table"],
         metric=answer.get_attr("RTA_PRIORITY") or 0,
         protocol=answer["proto"],
         scope=answer["scope"],
