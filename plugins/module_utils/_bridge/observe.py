@@ -33,7 +33,7 @@ def observe(driver: Driver, desired: Desired) -> Observed:
     return Observed(
         state=dataclasses.replace(state, files=boot.files if boot else {}),
         guests=guests(links),
-        wireless=frozenset(name for name in _ports(desired) if name in links and read.wireless_station(name)),
+        wireless=frozenset(name for name in _nics(desired, links) if read.wireless_station(name)),
         incapable=probe.incapable(_kinds(desired, links)),
         boot=boot,
         path=path,
@@ -136,6 +136,11 @@ def _ask_routes(desired: Desired) -> bool:
 
 def _ports(desired: Desired) -> set[str]:
     return {name for want in desired.wants for port in want.ports or () for name in links_in(port)}
+
+
+def _nics(desired: Desired, links: dict[str, Link]) -> set[str]:
+    """The ports that are there and are no VLANs or the like."""
+    return {name for name in _ports(desired) if name in links and links[name].kind not in MADE}
 
 
 def _concerned(desired: Desired, links: dict[str, Link]) -> list[str]:

@@ -29,9 +29,9 @@ def places(data: bytes, start: int, end: int) -> dict[int, Place]:
     unpack = _HEAD.unpack_from
     while start + 4 <= end:
         length, kind = unpack(data, start)
-        if length < 4:
+        if length < 4 or start + length > end:
             break
-        found[kind & _TYPE] = (start + 4, min(start + length, end))
+        found[kind & _TYPE] = (start + 4, start + length)
         start += (length + 3) & ~3
     return found
 

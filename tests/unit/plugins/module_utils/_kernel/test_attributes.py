@@ -68,6 +68,7 @@ MTU = attribute(3, struct.pack("=I", 1500))
             {"MTU": 1500},
         ),  # cut off: nothing can be as short as its own length
         (MTU + b"\x09", {"MTU"}, {"MTU": 1500}),
+        (MTU + NAME[:-4], {"MTU", "NAME"}, {"MTU": 1500}),
     ],
 )
 def test_read(data: bytes, wanted: set[str], found: dict) -> None:
