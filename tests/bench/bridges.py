@@ -62,9 +62,8 @@ class Bench(Host):
     def __init__(self, kind: str, count: int) -> None:
         self.count, self.parent = count, "nic1" if kind == "vm" else ""
         super().__init__(kind, RAW)
-        if (
-            self.parent
-        ):  # what udev does about a thousand links takes many times as long as to make them, in its own time
+        # What udev does about a thousand links takes many times as long as to make them, in its own time.
+        if self.parent:
             self.host.run(["udevadm", "control", "--stop-exec-queue"])
 
     def clean(self) -> None:

@@ -61,7 +61,8 @@ def _place(data: bytes, start: int, end: int) -> Place:
     return start, end
 
 
-def _text(data: bytes, start: int, end: int) -> str:
+def text(data: bytes, start: int, end: int) -> str:
+    """Up to the zero byte."""
     return data[start:end].split(b"\0", 1)[0].decode(errors="replace")
 
 
@@ -75,7 +76,7 @@ def _ip_address(data: bytes, start: int, end: int) -> str:
 
 
 _OTHERS: dict[str, Decode] = {
-    "asciiz": _text,
+    "asciiz": text,
     "l2addr": _hardware_address,
     "lladdr": _hardware_address,
     "ipaddr": _ip_address,
@@ -92,7 +93,7 @@ def _decode(kind: typing.Any, name: str) -> Decode:
     if name in _OTHERS:
         return _OTHERS[name]
     fields = getattr(kind, name).fields
-    formats = "".join(format_ for _name, format_ in fields)
+    names, formats = [field for field, _format in fields], "".join(format_ for _field, format_ in fields)
     unpack = struct.Struct(formats if formats[0] in "<>=" else f"={formats}").unpack_from
 
     def value(data: bytes, start: int, end: int) -> typing.Any:
@@ -103,5 +104,4 @@ def _decode(kind: typing.Any, name: str) -> Decode:
         del end
         return dict(zip(names, unpack(data, start)))
 
-    names = [name for name, _format in fields]
     return value if len(names) == 1 else values

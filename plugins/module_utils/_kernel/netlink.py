@@ -21,8 +21,9 @@ import typing
 from collections.abc import Iterable, Iterator
 
 from .._core.errors import MissingError, SystemFailure
+from . import attributes
 
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr of linux/netlink.h
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr of linux/netlink.h
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _DUMP_INTERRUPTED = 0x10
@@ -94,12 +95,8 @@ class Netlink:
     def close(self) -> None:
         self._socket.close()
 
-    def dump(self, request: Request) -> list[typing.Any]:
-        """Every answer to a dump, decoded by pyroute2."""
-        return [decoded(request.message, answer) for answer in self.dump_raw(request)]
-
-    def dump_raw(self, request: Request) -> list[bytes]:
-        """Every answer to a dump, with its header; asked again where the kernel says that things moved meanwhile."""
+    def dump(self, request: Request) -> list[bytes]:
+        """Every answer to a dump, with its header; see decoded(). Asked again where the kernel says that things moved meanwhile."""
         for _try in range(_DUMP_TRIES):
             with contextlib.suppress(InterruptedError):
                 return list(self._dump(request))
@@ -176,9 +173,9 @@ def decoded(like: typing.Any, answer: bytes) -> typing.Any:
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, int, int]]:
     """(type, flags, number, start, end) of each message of a datagram."""
     at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, flags, number, _pid = _HEADER.unpack_from(data, at)
-        if length < _HEADER.size:
+    while at + HEADER.size <= len(data):
+        length, kind, flags, number, _pid = HEADER.unpack_from(data, at)
+        if length < HEADER.size:
             return
         yield kind, flags, number, at, at + length
         at += (length + 3) & ~3
@@ -186,15 +183,9 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, int, int, int]]:
 
 def _error(what: str, data: bytes, flags: int, start: int, end: int) -> KernelError | None:
     """The answer to one message (struct nlmsgerr, with the kernel's own words behind it); None for success."""
-    number = -struct.unpack_from("=i", data, start + _HEADER.size)[0]
+    number = -struct.unpack_from("=i", data, start + HEADER.size)[0]
     if not number:
         return None
-    reason, at = "", start + 2 * _HEADER.size + 4
-    while flags & _ACK_TLVS and at + 4 <= end:
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            break
-        if kind & 0x3FFF == _EXT_ACK_MESSAGE:
-            reason = data[at + 4 : at + length].split(b"\0")[0].decode(errors="replace")
-        at += (length + 3) & ~3
+    told = attributes.places(data, start + 2 * HEADER.size + 4, end) if flags & _ACK_TLVS else {}
+    reason = attributes.text(data, *told[_EXT_ACK_MESSAGE]) if _EXT_ACK_MESSAGE in told else ""
     return _KINDS.get(number, KernelError)(f"{what}: {reason or os.strerror(number)}")

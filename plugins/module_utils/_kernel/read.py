@@ -13,7 +13,7 @@ import typing
 from collections.abc import Mapping
 
 from . import attributes
-from .netlink import Netlink, Request, decoded, messages
+from .netlink import HEADER, Netlink, Request, decoded, messages
 from .values import (
     BY_INDEX,
     IFA_F_NOPREFIXROUTE,
@@ -38,8 +38,10 @@ _LASTING_FLAGS = (
     IFA_F_PERMANENT | 0x02 | 0x100 | 0x200 | 0x400 | 0x04 | 0x10
 )  # not: tentative, secondary, deprecated, ...
 _EXTRA = ("RTA_PREFSRC", "RTA_METRICS", "RTA_PREF", "RTA_SRC", "RTA_FLOW", "RTA_ENCAP_TYPE", "RTA_ENCAP")
-_HEADER_BYTES = 16  # struct nlmsghdr
-_IFINFOMSG = struct.Struct("=4xiI4x")  # linux/rtnetlink.h: family, type, index, flags, change
+# What comes before a message's attributes: the fields of it that are read (linux/rtnetlink.h, linux/if_addr.h)
+_IFINFOMSG = struct.Struct("=4xiI4x")  # index, flags
+_IFADDRMSG = struct.Struct("=xBBBI")  # prefixlen, flags, scope, index
+_RTMSG = struct.Struct("=4xBBxBI")  # table, protocol, type, flags
 _LINK = {
     "IFLA_IFNAME",
     "IFLA_ADDRESS",
@@ -50,10 +52,6 @@ _LINK = {
     "IFLA_IFALIAS",
     "IFLA_LINKINFO",
 }
-_IFADDRMSG = struct.Struct("=BBBBI")  # linux/if_addr.h: family, prefixlen, flags, scope, index
-_RTMSG = struct.Struct(
-    "=4xBBBBI"
-)  # linux/rtnetlink.h: family, dst_len, src_len, tos, table, protocol, scope, type, flags
 _ADDRESS = {"IFA_ADDRESS", "IFA_LOCAL", "IFA_BROADCAST", "IFA_LABEL", "IFA_FLAGS", "IFA_CACHEINFO"}
 _INFO = {"IFLA_INFO_KIND", "IFLA_INFO_DATA", "IFLA_INFO_SLAVE_KIND", "IFLA_INFO_SLAVE_DATA"}
 _KNOWN_DATA = ("bridge", "vlan", "bond", "vxlan")
@@ -65,10 +63,15 @@ def links(netlink: Netlink, wanted: frozenset[str]) -> dict[str, Link]:
     message = kind()
     message["attrs"] = [("IFLA_EXT_MASK", _EXT_MASK_NO_STATS)]
     layouts = _Layouts(kind, wanted)
-    answers = [_Told(answer, layouts) for answer in netlink.dump_raw(Request("reading links", message, _GETLINK))]
+    answers = [_Told(answer, layouts) for answer in netlink.dump(Request("reading links", message, _GETLINK))]
     names = {told.index: told.link["IFLA_IFNAME"] for told in answers}
     found = _addresses(netlink)
     return {names[told.index]: _link(told, names, tuple(found.get(told.index, ()))) for told in answers}
+
+
+def _split(answer: bytes, head: struct.Struct) -> tuple[tuple[typing.Any, ...], attributes.Place]:
+    """The fields of an answer, and the place of its attributes."""
+    return head.unpack_from(answer, HEADER.size), (HEADER.size + head.size, len(answer))
 
 
 class _Layouts:
@@ -86,8 +89,8 @@ class _Told:
     """What an answer tells of a link, by pyroute2's names."""
 
     def __init__(self, answer: bytes, layouts: _Layouts) -> None:
-        self.index, self.flags = _IFINFOMSG.unpack_from(answer, _HEADER_BYTES)
-        self.link = attributes.read(answer, (_HEADER_BYTES + _IFINFOMSG.size, len(answer)), layouts.link)
+        (self.index, self.flags), place = _split(answer, _IFINFOMSG)
+        self.link = attributes.read(answer, place, layouts.link)
         info = attributes.read(answer, self.link.get("IFLA_LINKINFO"), layouts.info)
         self.kind: str = info.get("IFLA_INFO_KIND", "")
         self.port_kind: str | None = info.get("IFLA_INFO_SLAVE_KIND")
@@ -97,7 +100,7 @@ class _Told:
 
 
 def _link(told: _Told, names: dict[int, str], addresses: tuple[Address, ...]) -> Link:
-    mac, parent = told.link.get("IFLA_ADDRESS"), told.link.get("IFLA_LINK")
+    mac, parent = told.link.get("IFLA_ADDRESS"), told.link.get("IFLA_LINK", 0)
     elsewhere = "IFLA_LINK_NETNSID" in told.link
     return Link(
         name=names[told.index],
@@ -108,7 +111,7 @@ def _link(told: _Told, names: dict[int, str], addresses: tuple[Address, ...]) ->
         up=bool(told.flags & _UP),
         running=bool(told.flags & _RUNNING),
         master=names.get(told.link.get("IFLA_MASTER", 0)),
-        parent=None if elsewhere or parent == told.index else names.get(parent or 0),
+        parent=None if elsewhere or parent == told.index else names.get(parent),
         loopback=bool(told.flags & _LOOPBACK),
         data=_named(told.data, names),
         port_kind=told.port_kind,
@@ -127,9 +130,9 @@ def _addresses(netlink: Netlink) -> dict[int, list[Address]]:
     kind = messages("ifaddrmsg", "ifaddrmsg")
     layout = attributes.layout(kind, _ADDRESS)
     found: dict[int, list[Address]] = {}
-    for answer in netlink.dump_raw(Request("reading addresses", kind(), _GETADDR)):
-        _family, bits, flags, scope, index = _IFADDRMSG.unpack_from(answer, _HEADER_BYTES)
-        told = attributes.read(answer, (_HEADER_BYTES + _IFADDRMSG.size, len(answer)), layout)
+    for answer in netlink.dump(Request("reading addresses", kind(), _GETADDR)):
+        (bits, flags, scope, index), place = _split(answer, _IFADDRMSG)
+        told = attributes.read(answer, place, layout)
         found.setdefault(index, []).append(_address(told, bits, flags, scope))
     return found
 
@@ -155,7 +158,8 @@ def vlans(netlink: Netlink) -> dict[int, dict[int, int]]:
     message["family"] = socket.AF_BRIDGE
     message["attrs"] = [("IFLA_EXT_MASK", _EXT_MASK_VLANS)]
     found: dict[int, dict[int, int]] = {}
-    for answer in netlink.dump(Request("reading bridge VLANs", message, _GETLINK)):
+    for raw in netlink.dump(Request("reading bridge VLANs", message, _GETLINK)):
+        answer = decoded(message, raw)
         spec = answer.get_attr("IFLA_AF_SPEC")
         here = spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec else []
         found.setdefault(answer["index"], {}).update({vlan["vid"]: vlan["flags"] for vlan in here})
@@ -172,11 +176,12 @@ def routes(netlink: Netlink, links: Mapping[str, Link]) -> tuple[Route, ...]:
         if one.flags & IFA_F_NOPREFIXROUTE and not one.link_local
     }
     found, there = [], set(instead.values())
+    kind = messages("rtmsg", "rtmsg")
+    dev = attributes.layout(kind, {"RTA_OIF"})
     for version in (socket.AF_INET, socket.AF_INET6):
-        message = messages("rtmsg", "rtmsg")()
+        message = kind()
         message["family"] = version
-        dev = attributes.layout(type(message), {"RTA_OIF"})
-        for answer in netlink.dump_raw(Request("reading routes", message, _GETROUTE)):
+        for answer in netlink.dump(Request("reading routes", message, _GETROUTE)):
             if _may_be_made(answer, dev, there):
                 route = _route(decoded(message, answer), names)
                 if route.protocol != RTPROT_KERNEL or (route.hops[0].dev, route.to) in instead:
@@ -187,10 +192,9 @@ def routes(netlink: Netlink, links: Mapping[str, Link]) -> tuple[Route, ...]:
 def _may_be_made(answer: bytes, dev: attributes.Layout, instead: set[int]) -> bool:
     """Told apart before they are decoded: most routes are the kernel's own, and only over some links may one be in the place of
     the kernel's."""
-    table, protocol, _scope, kind, flags = _RTMSG.unpack_from(answer, _HEADER_BYTES)
+    (table, protocol, kind, flags), place = _split(answer, _RTMSG)
     if table == _LOCAL_TABLE or flags & _CACHED or kind not in _UNICAST_LIKE:
         return False
-    place = (_HEADER_BYTES + _RTMSG.size, len(answer))
     return protocol != RTPROT_KERNEL or attributes.read(answer, place, dev).get("RTA_OIF") in instead
 
 
