@@ -13,7 +13,7 @@ import re
 import pytest
 import yaml
 from ansible_collections.virtnet.kvm.plugins.module_utils._core.flow import Domain
-from ansible_collections.virtnet.kvm.plugins.module_utils._persist.backends import RENDERERS
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist.backends import renderers
 
 ROOT = pathlib.Path(__file__).parents[2]
 UTILS = ROOT / "plugins/module_utils"
@@ -154,8 +154,8 @@ def test_every_module_is_in_the_action_group() -> None:
 
 def test_every_backend_has_its_scenario_and_none_has_steps_of_its_own() -> None:
     scenarios = {path.parent.name: path.parent for path in (ROOT / "extensions/molecule").glob("*/molecule.yml")}
-    assert {name.removeprefix("bridge_") for name in scenarios if name.startswith("bridge_")} == set(RENDERERS)
-    texts = {name: [path.read_text() for path in sorted(scenarios[f"bridge_{name}"].iterdir())] for name in RENDERERS}
+    assert {name.removeprefix("bridge_") for name in scenarios if name.startswith("bridge_")} == set(renderers())
+    texts = {name: [path.read_text() for path in sorted(scenarios[f"bridge_{name}"].iterdir())] for name in renderers()}
     assert len(set(map(tuple, texts.values()))) == 1
     assert "shared/bridge_converge.yml" in texts["networkd"][0] and "tasks:" not in texts["networkd"][0]
 

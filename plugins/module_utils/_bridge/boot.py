@@ -23,7 +23,7 @@ def kept(desired: Desired, observed: Observed, then: State) -> State:
     """The goal with the boot files that lead to it."""
     if observed.boot is None:
         return then
-    backend, files = backends.RENDERERS[observed.boot.backend], dict(observed.boot.files)
+    backend, files = backends.renderers()[observed.boot.backend], dict(observed.boot.files)
     for want in desired.wants:
         if want.state != ABSENT:
             _refuse_unkept(want, backend.UNKEPT, observed.boot)
@@ -56,7 +56,7 @@ def _port(link: Link, want: Want, then: State, boot: Boot) -> Options:
     if link.alias != MARK:
         return {**port, "mtu": link.mtu, "kind": link.kind}
     port.pop("mtu", None)
-    kept_already = backends.RENDERERS[boot.backend].sizes(boot.files, link.name)
+    kept_already = backends.renderers()[boot.backend].sizes(boot.files, link.name)
     from_bridge = {"mtu": want.options["mtu"]} if want.options.get("mtu", USUAL_MTU) != USUAL_MTU else {}
     wanted = {**kept_already, **from_bridge, **said_here}
     return {**port, **{name: wanted[name] for name in ("mtu", "mac_address") if name in wanted}}

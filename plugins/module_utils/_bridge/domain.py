@@ -1,20 +1,20 @@
 # Copyright (c) 2026, the virtnet.kvm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rooms of this domain as the flow wants them."""
+"""The rooms of this domain as the flow wants them.
+
+What only a change needs is loaded with it: to load it takes as long as to find that there is nothing to do.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import typing
 
-from .._confirm.guard import armed, settle
+from .._confirm.store import every
 from .._core.flow import Guard, Params
 from .._core.plan import Plan, Step
-from .._persist import agent
-from . import back
 from . import driver as bridge_driver
-from .apply import apply
 from .desired import desired
 from .difference import FILE, JOIN_BOND, is_down_meanwhile
 from .model import Back, Desired, Observed, State
@@ -30,7 +30,11 @@ __all__ = ["apply", "connect", "desired", "guard", "observe", "plan", "restore",
 def connect(params: Params, dry: bool) -> contextlib.AbstractContextManager[typing.Any]:
     """The kernel, for as long as the task lasts; what a crashed run has left unconfirmed is put back first."""
     del params
-    settle(back.restore, dry)
+    if any(every()):
+        from .._confirm.guard import settle
+        from . import back
+
+        settle(back.restore, dry)
     return bridge_driver.connect()
 
 
@@ -41,7 +45,17 @@ def guard(desired: Desired, observed: Observed, plan: Plan) -> Guard:
         return contextlib.nullcontext({})
     if not observed.path & wanted.links and not leads_to(plan, observed.client):
         return contextlib.nullcontext({})
+    from .._confirm.guard import armed
+    from .._persist import agent
+
     return armed(wanted, desired.confirm_timeout, "_bridge", agent.before(wanted.paths))
+
+
+def apply(driver: bridge_driver.Driver, plan: Plan) -> None:
+    """Every step in its order; raises on the first that fails."""
+    from .apply import apply
+
+    apply(driver, plan)
 
 
 def restore(done: Plan) -> Desired:

@@ -10,6 +10,7 @@ Values of time are in seconds here and in hundredths of a second in the kernel (
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import typing
 from collections.abc import Mapping, Sequence
@@ -421,9 +422,14 @@ def _check_type(port: Options, where: str) -> None:
 
 def unusual(kind: str, data: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     """The attributes of a new link that have to be said: a bond takes some only in some of its modes."""
-    usual = to_kernel(MADE.get(kind, BRIDGE), _usual_options(MADE.get(kind, BRIDGE)))
+    usual = _usual_attributes(kind)
     there = {name: value for name, value in data.items() if value is not None}
     return {name: value for name, value in there.items() if not (name in usual and same(name, usual[name], value))}
+
+
+@functools.lru_cache
+def _usual_attributes(kind: str) -> Mapping[str, typing.Any]:
+    return to_kernel(MADE.get(kind, BRIDGE), _usual_options(MADE.get(kind, BRIDGE)))
 
 
 def _usual_options(rows: Sequence[Row]) -> Options:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import pickle
 import typing
 
 from .._core import files
@@ -31,6 +30,8 @@ class Pending:
         self.unit = UNIT.format(folder.name)
 
     def save(self, snapshot: typing.Any, timeout: int, before: undo.Before) -> None:
+        import pickle  # here, since most runs only look whether there is anything
+
         self.folder.mkdir(parents=True, mode=0o700)
         # Only root can write here, and the code that reads it is kept beside it.
         (self.folder / "snapshot").write_bytes(pickle.dumps(snapshot))
@@ -38,6 +39,8 @@ class Pending:
         undo.arm(str(self.folder), before)
 
     def load(self) -> typing.Any:
+        import pickle
+
         return pickle.loads((self.folder / "snapshot").read_bytes())
 
     @property

@@ -19,10 +19,10 @@ def is_there(program: str) -> bool:
     return shutil.which(program, path=_PATH) is not None
 
 
-def is_active(unit: str) -> bool:
-    """Whether a unit of systemd runs; of a pattern, one of those that it stands for."""
+def is_active(*units: str) -> bool:
+    """Whether one of these units of systemd runs; a pattern stands for those that are loaded (systemctl(1), is-active)."""
     try:
-        run("systemctl", "--quiet", "is-active", unit)
+        run("systemctl", "--quiet", "is-active", *units)
     except SystemFailure:
         return False
     return True

@@ -83,7 +83,7 @@ def gather(params: Params, takers: typing.Mapping[str, Taker]) -> dict[str, typi
     patterns.refuse([*errors, *_not_taken(made, takers)])
     return {
         "packages": packages,
-        "daemons": [] if packages or any(map(command.is_active, _DAEMONS)) else [_daemon()],
+        "daemons": [] if packages or command.is_active(*_DAEMONS) else [_daemon()],
         **made,
         "leftovers": leftovers,
         "waiting": patterns.waiting(found, before, leftovers),
@@ -140,7 +140,7 @@ def _there(uri: str, guests: set[str]) -> Options:
     """Names of what the host has; guests and networks are None where libvirt can't be asked yet."""
     found: Options = {"links": set(links.names()), "bridges": set(links.bridges()), "networks": None, "guests": None}
     can_ask = libvirt_driver.is_installed() and _is_there("python lxml")
-    if can_ask and any(map(command.is_active, _DAEMONS)):
+    if can_ask and command.is_active(*_DAEMONS):
         with libvirt_driver.connect(uri) as driver:
             found["networks"] = {entry.name for entry in driver.networks()}
             found["guests"] = {entry.name for entry in driver.domains()}

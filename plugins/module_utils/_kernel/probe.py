@@ -11,7 +11,6 @@ import pathlib
 import re
 import socket
 
-from . import write
 from .netlink import AlreadyThere, KernelError, Netlink
 from .values import Link
 
@@ -99,6 +98,8 @@ def incapable(kinds: set[str]) -> dict[str, str]:
 def _tried(kinds: set[str]) -> list[tuple[str, str]]:
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET):
         return []  # the kernel's own refusal will have to do
+    from . import write  # here, since most runs need nothing that is to be tried
+
     netlink, failed = Netlink(), []
     netlink.batch([write.make_link(Link(_PARENT, kind="bridge", mtu=0), {})])
     for kind in sorted(kinds - {"vlan filtering"}):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import ipaddress
+import socket
 import typing
 
 Attributes = dict[str, typing.Any]
@@ -58,7 +59,7 @@ class Address:
         identifier has 64 bits, from the MAC address (with ff:fe in its middle) or by chance (RFC 7217)."""
         if not self.cidr.lower().startswith("fe80:"):
             return False
-        return int(ipaddress.ip_interface(self.cidr).ip) & 0xFFFFFFFF00000000 != 0
+        return any(socket.inet_pton(socket.AF_INET6, self.ip)[8:12])
 
 
 @dataclasses.dataclass(frozen=True)

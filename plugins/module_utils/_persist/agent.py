@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
 import socket
 import typing
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .._core import files as core_files
 from .._core.errors import InputError
-from . import backends, daemon_ifupdown, daemon_netplan, daemon_networkd, daemon_networkmanager
+from . import backends
 from .model import Boot, File, Files
 
 
@@ -30,12 +31,17 @@ class Daemon(typing.Protocol):
     def is_unmanaged(self, name: str) -> bool: ...
 
 
-DAEMONS: dict[str, Daemon] = {
-    "netplan": typing.cast(Daemon, daemon_netplan),  # before those behind it
-    "networkd": typing.cast(Daemon, daemon_networkd),
-    "networkmanager": typing.cast(Daemon, daemon_networkmanager),
-    "ifupdown": typing.cast(Daemon, daemon_ifupdown),
-}
+@functools.lru_cache
+def _daemons() -> Mapping[str, Daemon]:
+    """Each backend's by its name; loaded when the first is asked for, as the backends are."""
+    from . import daemon_ifupdown, daemon_netplan, daemon_networkd, daemon_networkmanager
+
+    return {
+        "netplan": typing.cast(Daemon, daemon_netplan),  # before those behind it
+        "networkd": typing.cast(Daemon, daemon_networkd),
+        "networkmanager": typing.cast(Daemon, daemon_networkmanager),
+        "ifupdown": typing.cast(Daemon, daemon_ifupdown),
+    }
 
 
 def read(persist: str, links: Iterable[str], *, keeps: bool) -> Boot | None:
@@ -43,7 +49,7 @@ def read(persist: str, links: Iterable[str], *, keeps: bool) -> Boot | None:
     is not clear who: of a bridge that is gone (`keeps` is False, and no link is left) nobody has to."""
     if persist == "none":
         return None
-    running = [name for name, daemon in DAEMONS.items() if daemon.runs()]
+    running = [name for name, daemon in _daemons().items() if daemon.runs()]
     if persist != "auto" and persist not in running:
         raise InputError(f"persist: {persist}: it does not run here; start it, or say persist: none")
     if not running:
@@ -64,7 +70,7 @@ def read(persist: str, links: Iterable[str], *, keeps: bool) -> Boot | None:
 
 def look(links: Iterable[str]) -> Boot | None:
     """The same for whoever only looks; None where nobody keeps anything."""
-    running = [name for name, daemon in DAEMONS.items() if daemon.runs()]
+    running = [name for name, daemon in _daemons().items() if daemon.runs()]
     return _boot(running[0], _charges(running, links)) if running else None
 
 
@@ -73,7 +79,7 @@ def _charges(running: Sequence[str], links: Iterable[str]) -> dict[str, tuple[st
     found = {}
     for link in links:
         for name in running:
-            path = DAEMONS[name].charge(link)
+            path = _daemons()[name].charge(link)
             if path:
                 found[link] = (name, path)
                 break
@@ -111,7 +117,7 @@ def _boot(backend: str, charges: Mapping[str, tuple[str, str]]) -> Boot:
     found = _all_files()
     options = {}
     for link, (name, path) in charges.items():
-        told = backends.RENDERERS[name].options({**_at(path), **found}, link, path)
+        told = backends.renderers()[name].options({**_at(path), **found}, link, path)
         options[link] = told
     return Boot(
         backend=backend,
@@ -120,13 +126,13 @@ def _boot(backend: str, charges: Mapping[str, tuple[str, str]]) -> Boot:
         files=found,
         made=backends.made(found),
         seed=(core_files.read("/etc/machine-id") or ("", 0))[0].strip(),
-        lacking=DAEMONS[backend].lacking(),
+        lacking=_daemons()[backend].lacking(),
     )
 
 
 def _all_files() -> Files:
     found: Files = {}
-    for daemon in DAEMONS.values():
+    for daemon in _daemons().values():
         for path in daemon.paths():
             if path.is_file():
                 found.update(_at(str(path)))
@@ -162,20 +168,20 @@ def put(path: str, file: File | None) -> None:
 
 def held(backend: str) -> contextlib.AbstractContextManager[None]:
     """A daemon that would act on half a change does not, meanwhile."""
-    daemon = DAEMONS[backend]
+    daemon = _daemons()[backend]
     return daemon.held() if daemon.runs() else contextlib.nullcontext()
 
 
 def tell(backend: str, paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:
     """Let a daemon know of its changed files, and of the links that they are for. `devices` are those that they make."""
-    DAEMONS[backend].tell(paths, links, devices)
+    _daemons()[backend].tell(paths, links, devices)
 
 
 def settle(backend: str, links: Sequence[str]) -> None:
     """Wait until the daemon has come to rest with these links."""
-    DAEMONS[backend].settle(links)
+    _daemons()[backend].settle(links)
 
 
 def is_unmanaged(backend: str, link: str) -> bool:
     """Whether the daemon leaves a link alone."""
-    return DAEMONS[backend].is_unmanaged(link)
+    return _daemons()[backend].is_unmanaged(link)

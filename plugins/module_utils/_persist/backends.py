@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Mapping
 
 from .._core.table import Options
-from . import ifupdown, netplan, networkd, networkmanager
 from .model import Boot, File, Files, Kept, owner, without
 
 
@@ -29,27 +29,32 @@ class Renderer(typing.Protocol):
     def sizes(self, files: Mapping[str, File], link: str) -> Options: ...
 
 
-RENDERERS: dict[str, Renderer] = {
-    "netplan": typing.cast(Renderer, netplan),
-    "networkd": typing.cast(Renderer, networkd),
-    "networkmanager": typing.cast(Renderer, networkmanager),
-    "ifupdown": typing.cast(Renderer, ifupdown),
-}
+@functools.lru_cache
+def renderers() -> Mapping[str, Renderer]:
+    """Each backend by its name; loaded here, since with `persist: none` nobody asks for one, and to load them takes a while."""
+    from . import ifupdown, netplan, networkd, networkmanager
+
+    return {
+        "netplan": typing.cast(Renderer, netplan),
+        "networkd": typing.cast(Renderer, networkd),
+        "networkmanager": typing.cast(Renderer, networkmanager),
+        "ifupdown": typing.cast(Renderer, ifupdown),
+    }
 
 
 def of(path: str) -> str:
     """The backend that a file is of."""
-    return next(name for name, renderer in RENDERERS.items() if renderer.owns(path))
+    return next(name for name, renderer in renderers().items() if renderer.owns(path))
 
 
 def links(path: str, text: str) -> list[str]:
     """The links that a file is for."""
-    return RENDERERS[of(path)].links(path, text)
+    return renderers()[of(path)].links(path, text)
 
 
 def devices(path: str, text: str) -> list[str]:
     """The links that a file makes."""
-    return RENDERERS[of(path)].devices(path, text)
+    return renderers()[of(path)].devices(path, text)
 
 
 def made(files: Mapping[str, File]) -> frozenset[str]:
@@ -62,16 +67,16 @@ def replaced(boot: Boot, files: Files, bridge: str, kept: Kept | None) -> Files:
     a link of ours is kept beside as a backup; once the link is nobody's again, it is back."""
     result = without(files, bridge)
     if kept:
-        result.update(RENDERERS[boot.backend].render(kept, result, boot.in_charge))
+        result.update(renderers()[boot.backend].render(kept, result, boot.in_charge))
     taken = {name for path, file in result.items() if owner(file.text) for name in links(path, file.text)}
-    for renderer in RENDERERS.values():
+    for renderer in renderers().values():
         result = renderer.yielding(result, taken)
     return result
 
 
 def broken(files: Mapping[str, File], backend: str) -> tuple[str, str] | None:
     """The first file of this backend that can't be understood, and why."""
-    renderer = RENDERERS[backend]
+    renderer = renderers()[backend]
     for path in sorted(files):
         why = renderer.broken(path, files[path].text) if renderer.owns(path) else None
         if why:

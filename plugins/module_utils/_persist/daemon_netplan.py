@@ -18,8 +18,9 @@ from . import daemon_networkd, daemon_networkmanager, definitions, netplan
 
 def runs() -> bool:
     """Where it is installed and has something to say."""
-    behind = daemon_networkd.runs() or daemon_networkmanager.runs()
-    return behind and command.is_there("netplan") and any(path.suffix == definitions.SUFFIX for path in paths())
+    if not command.is_there("netplan") or not any(path.suffix == definitions.SUFFIX for path in paths()):
+        return False
+    return daemon_networkd.runs() or daemon_networkmanager.runs()
 
 
 def paths() -> Iterable[pathlib.Path]:

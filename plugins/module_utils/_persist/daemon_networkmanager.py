@@ -35,7 +35,7 @@ _SETTLE_SECONDS = 20
 
 def runs() -> bool:
     """Also while a run keeps it stopped."""
-    return command.is_active(UNIT) or command.is_active(_HOLD.format("*"))
+    return command.is_active(UNIT, _HOLD.format("*"))
 
 
 def paths() -> Iterable[pathlib.Path]:

@@ -16,7 +16,7 @@ def replaced(files: Files, backend: str, kept: Kept | None) -> Files:
     return backends.replaced(Boot(backend, {}, {}, files), files, "br0", kept)
 
 
-@pytest.mark.parametrize("backend", backends.RENDERERS)
+@pytest.mark.parametrize("backend", backends.renderers())
 def test_every_backend_makes_a_bridge_for_good_and_only_once(backend: str) -> None:
     start = {"/etc/network/interfaces": File("source /etc/network/interfaces.d/*\n")}
     files = replaced(start, backend, KEPT)
@@ -29,8 +29,8 @@ def test_every_backend_makes_a_bridge_for_good_and_only_once(backend: str) -> No
     assert backends.broken(files, backend) is None
 
 
-@pytest.mark.parametrize("former", backends.RENDERERS)
-@pytest.mark.parametrize("backend", backends.RENDERERS)
+@pytest.mark.parametrize("former", backends.renderers())
+@pytest.mark.parametrize("backend", backends.renderers())
 def test_a_move_leaves_no_file_of_the_former(former: str, backend: str) -> None:
     there = {
         "/etc/systemd/network/10-eno1.network": File("[Match]\nName=eno1\n[Network]\nDHCP=yes\n"),
