@@ -35,7 +35,7 @@ NAMED = {*MADE, "eno1", "eno2"}
 
 def replaced(backend: str, files: Files, kept: Kept | None, **in_charge: str) -> Files:
     """All files with br0's in place of its former ones."""
-    return backends.replaced(Boot(backend, {}, in_charge, files), files, "br0", kept)
+    return backends.replaced(Boot(backend, {}, in_charge, files), {"br0": kept})
 
 
 def there_and_back(backend: str, there: Files) -> Files:

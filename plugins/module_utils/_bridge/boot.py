@@ -23,16 +23,16 @@ def kept(desired: Desired, observed: Observed, then: State) -> State:
     """The goal with the boot files that lead to it."""
     if observed.boot is None:
         return then
-    backend, files = backends.renderers()[observed.boot.backend], dict(observed.boot.files)
+    backend = backends.renderers()[observed.boot.backend]
+    bridges: dict[str, Kept | None] = {}
     for want in desired.wants:
         if want.state != ABSENT:
             _refuse_unkept(want, backend.UNKEPT, observed.boot)
-        bridge = None if want.state == ABSENT else _kept(want, observed, then)
+        bridges[want.name] = bridge = None if want.state == ABSENT else _kept(want, observed, then)
         why = backend.refused(bridge) if bridge else None
         if why:
             raise InputError(f"bridge {want.name}: {observed.boot.backend} can't keep it for the next boot: {why}")
-        files = backends.replaced(observed.boot, files, want.name, bridge)
-    return dataclasses.replace(then, files=files)
+    return dataclasses.replace(then, files=backends.replaced(observed.boot, bridges))
 
 
 def _kept(want: Want, observed: Observed, then: State) -> Kept:

@@ -427,7 +427,7 @@ def unusual(kind: str, data: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     return {name: value for name, value in there.items() if not (name in usual and same(name, usual[name], value))}
 
 
-@functools.lru_cache
+@functools.cache
 def _usual_attributes(kind: str) -> Mapping[str, typing.Any]:
     return to_kernel(MADE.get(kind, BRIDGE), _usual_options(MADE.get(kind, BRIDGE)))
 

@@ -23,7 +23,7 @@ class Daemon(typing.Protocol):
 
     def runs(self) -> bool: ...
     def paths(self) -> Iterable[pathlib.Path]: ...
-    def charge(self, link: str) -> str | None: ...
+    def charges(self, links: Sequence[str]) -> dict[str, str]: ...
     def lacking(self) -> dict[str, str]: ...
     def held(self) -> contextlib.AbstractContextManager[None]: ...
     def tell(self, paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None: ...
@@ -31,7 +31,7 @@ class Daemon(typing.Protocol):
     def is_unmanaged(self, name: str) -> bool: ...
 
 
-@functools.lru_cache
+@functools.cache
 def _daemons() -> Mapping[str, Daemon]:
     """Each backend's by its name; loaded when the first is asked for, as the backends are."""
     from . import daemon_ifupdown, daemon_netplan, daemon_networkd, daemon_networkmanager
@@ -76,14 +76,12 @@ def look(links: Iterable[str]) -> Boot | None:
 
 def _charges(running: Sequence[str], links: Iterable[str]) -> dict[str, tuple[str, str]]:
     """{link: (backend, file)} of those that somebody is in charge of."""
-    found = {}
-    for link in links:
-        for name in running:
-            path = _daemons()[name].charge(link)
-            if path:
-                found[link] = (name, path)
-                break
-    return found
+    found: dict[str, tuple[str, str]] = {}
+    links = list(links)
+    for name in running:
+        told = _daemons()[name].charges([link for link in links if link not in found])
+        found.update({link: (name, path) for link, path in told.items()})
+    return {link: found[link] for link in links if link in found}
 
 
 def _the_one(running: Sequence[str], charges: Mapping[str, tuple[str, str]]) -> str:

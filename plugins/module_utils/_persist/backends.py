@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping
 
 from .._core.table import Options
-from .model import Boot, File, Files, Kept, owner, without
+from .model import Boot, File, Files, Kept, owner
 
 
 class Renderer(typing.Protocol):
@@ -29,7 +29,7 @@ class Renderer(typing.Protocol):
     def sizes(self, files: Mapping[str, File], link: str) -> Options: ...
 
 
-@functools.lru_cache
+@functools.cache
 def renderers() -> Mapping[str, Renderer]:
     """Each backend by its name; loaded here, since with `persist: none` nobody asks for one, and to load them takes a while."""
     from . import ifupdown, netplan, networkd, networkmanager
@@ -62,16 +62,27 @@ def made(files: Mapping[str, File]) -> frozenset[str]:
     return frozenset(name for path, file in files.items() if owner(file.text) for name in devices(path, file.text))
 
 
-def replaced(boot: Boot, files: Files, bridge: str, kept: Kept | None) -> Files:
-    """All files with this bridge's in place of its former ones, whichever backend kept those. What somebody else says of
-    a link of ours is kept beside as a backup; once the link is nobody's again, it is back."""
-    result = without(files, bridge)
-    if kept:
-        result.update(renderers()[boot.backend].render(kept, result, boot.in_charge))
+def replaced(boot: Boot, bridges: Mapping[str, Kept | None]) -> Files:
+    """All files with these bridges' in place of their former ones (None: with none), whichever backend kept those. What
+    somebody else says of a link of ours is kept beside as a backup; once the link is nobody's again, it is back."""
+    result, former = dict(boot.files), _by_owner(boot.files)
+    for bridge, kept in bridges.items():
+        for path in former.get(bridge, ()):
+            if owner(result[path].text) == bridge:  # not one that another of these has just taken over
+                del result[path]
+        if kept:
+            result.update(renderers()[boot.backend].render(kept, result, boot.in_charge))
     taken = {name for path, file in result.items() if owner(file.text) for name in links(path, file.text)}
     for renderer in renderers().values():
         result = renderer.yielding(result, taken)
     return result
+
+
+def _by_owner(files: Mapping[str, File]) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for path, file in files.items():
+        found.setdefault(owner(file.text), []).append(path)
+    return found
 
 
 def broken(files: Mapping[str, File], backend: str) -> tuple[str, str] | None:

@@ -38,12 +38,14 @@ def paths() -> Iterable[pathlib.Path]:
     return [main, *pathlib.Path(ifupdown.FOLDER).glob("*"), *main.parent.glob(f"*{BACKUP}")]
 
 
-def charge(link: str) -> str | None:
-    """The file with a link's stanza."""
+def charges(links: Sequence[str]) -> dict[str, str]:
+    """{link: the file with its stanza}."""
+    named: dict[str, str] = {}
     for path in paths():
-        if path.is_file() and not path.name.endswith(BACKUP) and link in ifupdown.links("", path.read_text()):
-            return str(path)
-    return None
+        if path.is_file() and not path.name.endswith(BACKUP):
+            for link in ifupdown.links("", path.read_text()):
+                named.setdefault(link, str(path))
+    return {link: named[link] for link in links if link in named}
 
 
 def lacking() -> dict[str, str]:

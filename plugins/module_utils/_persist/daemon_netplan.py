@@ -28,14 +28,14 @@ def paths() -> Iterable[pathlib.Path]:
     return list(pathlib.Path(definitions.FOLDER).glob("*"))
 
 
-def charge(link: str) -> str | None:
-    """The file that it has made for a link."""
-    for for_networkmanager in (False, True):
-        path = netplan.rendered_path(link, for_networkmanager)
-        daemon = daemon_networkmanager if for_networkmanager else daemon_networkd
-        if pathlib.Path(path).exists() and daemon.charge(link) == path:
-            return path
-    return None
+def charges(links: Sequence[str]) -> dict[str, str]:
+    """{link: the file that it has made for it}, where the daemon behind it goes by that."""
+    found: dict[str, str] = {}
+    for daemon, for_networkmanager in ((daemon_networkmanager, True), (daemon_networkd, False)):
+        made = {link: netplan.rendered_path(link, for_networkmanager) for link in links}
+        made = {link: path for link, path in made.items() if pathlib.Path(path).exists()}
+        found.update({link: path for link, path in daemon.charges(list(made)).items() if path == made[link]})
+    return found
 
 
 def lacking() -> dict[str, str]:

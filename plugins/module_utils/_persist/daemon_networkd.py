@@ -35,9 +35,9 @@ def paths() -> Iterable[pathlib.Path]:
     return [*folder.glob("*"), *folder.glob("*.d/virtnet-*.conf")]
 
 
-def charge(link: str) -> str | None:
-    """The file by which networkd has set a link up; its own note says it (sd-network)."""
-    return _notes(_index(link)).get("NETWORK_FILE")
+def charges(links: Sequence[str]) -> dict[str, str]:
+    """{link: the file by which networkd has set it up}; its own note says it (sd-network)."""
+    return {link: path for link in links if (path := _notes(_index(link)).get("NETWORK_FILE"))}
 
 
 def lacking() -> dict[str, str]:

@@ -44,10 +44,12 @@ def paths() -> Iterable[pathlib.Path]:
     return [*pathlib.Path(networkmanager.FOLDER).glob("*"), *home.glob(f"*{BACKUP}")]
 
 
-def charge(link: str) -> str | None:
-    """The file of the profile that a link runs; none where NetworkManager only watches it."""
-    told = _note_of(link)
-    return _profiles().get(told.get("connection-uuid", "")) if told.get("managed") == "true" else None
+def charges(links: Sequence[str]) -> dict[str, str]:
+    """{link: the file of the profile that it runs}, without those that NetworkManager only watches."""
+    notes = {link: _note_of(link) for link in links}
+    runs_ = {link: note.get("connection-uuid", "") for link, note in notes.items() if note.get("managed") == "true"}
+    profiles = _profiles() if runs_ else {}
+    return {link: profiles[uuid] for link, uuid in runs_.items() if uuid in profiles}
 
 
 def _note_of(link: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def is_read(path: str) -> bool:
     return is_of(path) and path.endswith(SUFFIX)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.cache
 def contents(text: str) -> Definition:
     """What a file says. Every bridge's files are looked at for each other one's, so it is read once; not to be changed."""
     try:

@@ -9,6 +9,7 @@ that extend ifupdown has to be there, and `ifup --force` may be run at any time,
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import typing
@@ -269,13 +270,22 @@ def sizes(files: Mapping[str, File], link: str) -> Options:
     """MTU and MAC address that our files of a link that we make say."""
     found: Options = {}
     for path, file in files.items():
-        for line in file.text.splitlines() if owns(path) and owner(file.text) else ():
-            words = shlex.split(line, comments=True)
-            if words[:5] == ["pre-up", "ip", "link", "set", "dev"] and words[5] == link:
-                if words[6] == "address":
-                    found["mac_address"] = words[7]
-                elif words[6] == "mtu":
-                    found["mtu"] = int(words[7])
+        if owns(path) and owner(file.text):
+            found.update(_sizes(file.text).get(link, {}))
+    return found
+
+
+@functools.cache
+def _sizes(text: str) -> Mapping[str, Options]:
+    """The same of each link of a file."""
+    found: dict[str, Options] = {}
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:5] == ["pre-up", "ip", "link", "set", "dev"]:
+            if words[6] == "address":
+                found.setdefault(words[5], {})["mac_address"] = words[7]
+            elif words[6] == "mtu":
+                found.setdefault(words[5], {})["mtu"] = int(words[7])
     return found
 
 

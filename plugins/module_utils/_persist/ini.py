@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from collections.abc import Iterable
 
@@ -24,8 +25,9 @@ def _value(value: typing.Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def values(text: str) -> list[tuple[str, str, str]]:
-    """(section, key, value) of each line, in order."""
+@functools.cache
+def values(text: str) -> tuple[tuple[str, str, str], ...]:
+    """(section, key, value) of each line, in order; kept, since every bridge looks at all files."""
     found, section = [], ""
     for line in _lines(text):
         if line.startswith("[") and line.endswith("]"):
@@ -33,7 +35,7 @@ def values(text: str) -> list[tuple[str, str, str]]:
         elif "=" in line:
             key, _equals, value = line.partition("=")
             found.append((section, key.strip(), value.strip()))
-    return found
+    return tuple(found)
 
 
 def broken(text: str) -> str | None:

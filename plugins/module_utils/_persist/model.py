@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 
@@ -83,12 +84,8 @@ def mark(bridge: str) -> str:
     return f"# Made by virtnet.kvm for bridge {bridge}; changes are overwritten."
 
 
+@functools.cache
 def owner(text: str) -> str | None:
     """The bridge that a file of ours is for; None for a file of somebody else's."""
     match = re.match(r"# Made by virtnet\.kvm for bridge (\S+);", text)
     return match[1] if match else None
-
-
-def without(files: Mapping[str, File], bridge: str) -> Files:
-    """All files but those that are ours for this bridge."""
-    return {path: file for path, file in files.items() if owner(file.text) != bridge}

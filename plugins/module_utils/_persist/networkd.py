@@ -78,13 +78,15 @@ def yielding(files: Files, taken: set[str]) -> Files:
 
 def _drop_ins(result: Files, files: Mapping[str, File], kept: Kept, in_charge: Mapping[str, str]) -> None:
     """A VLAN's parent is told of it, in a drop-in of the parent's own file or of ours."""
-    there = {**files, **result}
-    members = {name for path, file in there.items() if owns(path) and owner(file.text) for name in matches(file.text)}
     parents: dict[str, list[tuple[str, str]]] = {}
     for port in kept.ports:
         if port.get("type") in ("vlan", "vxlan") and port.get("parent"):
             key = "VLAN" if port["type"] == "vlan" else "VXLAN"
             parents.setdefault(port["parent"], []).append((key, port["name"]))
+    if not parents:
+        return
+    there = {**files, **result}
+    members = {name for path, file in there.items() if owns(path) and owner(file.text) for name in matches(file.text)}
     for parent, lines in parents.items():
         own = path_of(parent)
         charge = own if parent in members else in_charge.get(parent, own)

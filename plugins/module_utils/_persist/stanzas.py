@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+
 _ASIDE = "#virtnet.kvm# "
 _INSTEAD = "#virtnet.kvm# in its place:"
 
@@ -14,9 +16,10 @@ WORDS = (
 WITH_OPTIONS = ("iface", "mapping", "template")
 
 
+@functools.cache
 def stanzas(text: str) -> list[tuple[list[str], list[int]]]:
     """The words of each stanza's first line, and the numbers of its lines, without what is behind its last option. A line
-    that ends with a backslash goes on in the next."""
+    that ends with a backslash goes on in the next. Kept, since every bridge looks at all files; not to be changed."""
     found: list[tuple[list[str], list[int]]] = []
     continued = first = False
     for number, line in enumerate(text.split("\n")):

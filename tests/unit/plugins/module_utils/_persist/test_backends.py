@@ -13,7 +13,7 @@ KEPT = Kept("br0", {"addresses": ["192.0.2.10/24"]}, ({"name": "eno1"}, {"name":
 
 
 def replaced(files: Files, backend: str, kept: Kept | None) -> Files:
-    return backends.replaced(Boot(backend, {}, {}, files), files, "br0", kept)
+    return backends.replaced(Boot(backend, {}, {}, files), {"br0": kept})
 
 
 @pytest.mark.parametrize("backend", backends.renderers())
@@ -39,3 +39,21 @@ def test_a_move_leaves_no_file_of_the_former(former: str, backend: str) -> None:
     before = replaced(there, former, KEPT)
     assert replaced(before, backend, KEPT) == replaced(there, backend, KEPT)
     assert replaced(before, backend, None) == there
+
+
+@pytest.mark.parametrize("backend", backends.renderers())
+def test_a_port_changes_hands_in_one_call(backend: str) -> None:
+    """The new one's files stay, in whichever order the two are said."""
+    start = {"/etc/network/interfaces": File("source /etc/network/interfaces.d/*\n")}
+    without = Kept("br0", {"addresses": ["192.0.2.10/24"]}, ())
+    taker = Kept("br1", {}, ({"name": "eno1"}, {"name": "d0", "type": "dummy"}))
+    before = replaced(start, backend, KEPT)
+    boot = Boot(backend, {}, {}, before)
+    files = backends.replaced(boot, {"br1": taker, "br0": without})
+    assert files == backends.replaced(boot, {"br0": without, "br1": taker})
+    assert {name for path, file in files.items() if owner(file.text) == "br1" for name in backends.links(path, file.text)} == {
+        "br1",
+        "eno1",
+        "d0",
+    }  # fmt: skip
+    assert backends.replaced(Boot(backend, {}, {}, files), {"br0": None, "br1": None}) == start

@@ -141,7 +141,7 @@ def test_golden(name: str) -> None:
 
 
 def replaced(files: Files, kept: Kept | None, **in_charge: str) -> Files:
-    return backends.replaced(Boot("networkd", {}, in_charge, files), files, "br0", kept)
+    return backends.replaced(Boot("networkd", {}, in_charge, files), {"br0": kept})
 
 
 FOREIGN = File("[Match]\nName=eno1\n[Network]\nDHCP=yes\n", 0o640)
