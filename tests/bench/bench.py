@@ -4,12 +4,15 @@
 """How long a task takes, beside its floors (the ping task, raw libvirt-python) and its peer (community.libvirt).
 
 Medians of several runs in one sitting, on one lab host. Task times are taken by a callback on the controller, each in a
-play of its own, so that assembling and sending the module is part of them; raw is the time of the whole process.
+play of its own, so that assembling and sending the module is part of them; `again` is the same task once more in that
+play, for which Ansible need not assemble it anew (nor for the play's other hosts). raw is the time of the whole process,
+`bound` the ping and 1.5 times that. With --least, the least that a module with these options can take (least.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import pathlib
 import statistics
@@ -21,6 +24,18 @@ import zipfile
 from timing import ROOT, Host
 
 RUNS = {1: 5, 10: 5, 100: 5, 1000: 1}
+UTILS = "ansible_collections.virtnet.kvm.plugins.module_utils"
+LEAST = """
+- hosts: h1
+  gather_facts: false
+  tasks:
+    - {name: Ping, ansible.builtin.ping: }
+    - {name: Least, least: {networks: NETWORKS}}
+    - {name: Ping again, ansible.builtin.ping: }
+    - {name: Least again, least: {networks: NETWORKS}}
+"""
+COLUMNS = ("raw nothing", "ours nothing", "bound", "ours again", "bound again", "peer nothing")
+FRESH = ("raw fresh", "ours fresh", "ratio", "peer fresh")
 
 
 class Bench(Host):
@@ -28,6 +43,9 @@ class Bench(Host):
 
     def __init__(self) -> None:
         super().__init__("nspawn", (ROOT / "tests/bench/raw.py").read_text())
+        options = importlib.import_module(f"{UTILS}._network.options").spec()
+        text = (ROOT / "tests/bench/least.py").read_text().replace("SPEC: dict = {}", f"SPEC = {options!r}")
+        (self.folder / "least.py").write_text(text)
 
     def raw(self, what: str, count: int, kind: str) -> float:
         """Seconds of the whole process, taken on the host."""
@@ -51,10 +69,21 @@ class Bench(Host):
             self.raw("clean", 0, kind)
             for what in ("fresh", "nothing"):
                 tasks = self.play("ours", count, kind)
-                assert tasks["Ours"][1] is (what == "fresh"), tasks
+                assert tasks["Ours"][1] is (what == "fresh") and not tasks["Ours again"][1], tasks
                 found.setdefault("ping", []).append(tasks["Ping"][0])
+                found.setdefault("ping again", []).append(tasks["Ping again"][0])
                 found.setdefault(f"ours {what}", []).append(tasks["Ours"][0])
-        return {name: statistics.median(values) for name, values in found.items()}
+                found.setdefault("ours again", []).append(tasks["Ours again"][0])
+        row = {name: statistics.median(values) for name, values in found.items()}
+        row["bound"], row["bound again"] = (row[ping] + 1.5 * row["raw nothing"] for ping in ("ping", "ping again"))
+        return {**row, "ratio": row["ours fresh"] / row["raw fresh"]}
+
+    def least(self, count: int) -> None:
+        """What Ansible itself takes, of networks that are there."""
+        networks = json.dumps([network("ours", number, "isolated") for number in range(count)])
+        runs = [self.times(LEAST.replace("NETWORKS", networks)) for _run in range(RUNS[count])]
+        told = {name: statistics.median(run[name][0] for run in runs) for name in runs[0]}
+        print("    ".join(f"{name.lower()} {seconds:.3f}" for name, seconds in told.items()), flush=True)
 
     def peer(self, count: int, kind: str) -> dict[str, float]:
         self.raw("clean", 0, kind)
@@ -102,28 +131,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", default="1,10,100,1000", help="how many networks (default: 1,10,100,1000)")
     parser.add_argument("--kinds", default="isolated,nat", help="isolated (no address), nat (with DHCP); nat up to 100")
+    parser.add_argument("--least", action="store_true", help="tell also the least that a module could take (isolated)")
     parser.add_argument("--no-peer", action="store_true", help="leave the peer out, which takes minutes")
     arguments = parser.parse_args()
     if not arguments.no_peer:
         ensure_peer()
     bench = Bench()
-    print(f"{'':14}{'':>6}{'':>8}|{'nothing to do':^36}|{'fresh':^36}")
-    print(
-        f"{'networks':14}{'count':>6}{'ping':>8}|{'raw':>9}{'ours':>9}{'bound':>9}{'peer':>9}|{'raw':>9}{'ours':>9}{'ratio':>9}{'peer':>9}"
-    )
+    print(f"{'':28}|{'nothing to do':^54}|{'fresh':^36}")
+    words = [f"{word.split()[-1] if word.endswith('again') else word.split()[0]:>9}" for word in (*COLUMNS, *FRESH)]
+    print(f"{'networks':14}{'count':>6}{'ping':>8}|{''.join(words[: len(COLUMNS)])}|{''.join(words[len(COLUMNS) :])}")
     for kind in arguments.kinds.split(","):
         for count in (int(word) for word in arguments.counts.split(",")):
             if kind == "nat" and count > 100:
                 continue
             row = bench.row(count, kind)
-            peer = bench.peer(count, kind) if count <= 100 and not arguments.no_peer else {}
-            bound = row["ping"] + 1.5 * row["raw nothing"]
-            print(
-                f"{kind:14}{count:>6}{row['ping']:>8.2f}|{row['raw nothing']:>9.3f}{row['ours nothing']:>9.2f}{bound:>9.2f}"
-                f"{peer.get('peer nothing', float('nan')):>9.1f}|{row['raw fresh']:>9.2f}{row['ours fresh']:>9.2f}"
-                f"{row['ours fresh'] / row['raw fresh']:>9.2f}{peer.get('peer fresh', float('nan')):>9.1f}",
-                flush=True,
-            )
+            if arguments.least and kind == "isolated":
+                bench.least(count)
+            row.update(bench.peer(count, kind) if count <= 100 and not arguments.no_peer else {})
+            told = [f"{row.get(word, float('nan')):>9.3f}" for word in (*COLUMNS, *FRESH)]
+            line = f"{''.join(told[: len(COLUMNS)])}|{''.join(told[len(COLUMNS) :])}"
+            print(f"{kind:14}{count:>6}{row['ping']:>8.3f}|{line}", flush=True)
     bench.raw("clean", 0, "isolated")
     bench.lab.down()
 

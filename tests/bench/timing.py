@@ -37,6 +37,7 @@ class Host:
             **os.environ,
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/bench/callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "task_times",
+            "ANSIBLE_LIBRARY": str(self.folder),
             "TASK_TIMES": str(times),
         }
         (self.folder / "play.yml").write_text(play)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 
 import drills
@@ -162,6 +163,44 @@ def test_netplans_own_view(kept: KeptHost) -> None:
 
 def leased(kept: KeptHost, link: str) -> bool:
     return any(one.get("dynamic") for one in kept.link(link)["addr_info"] if one["family"] == "inet")
+
+
+def test_a_bridge_without_ports_is_not_waited_for(kept: KeptHost) -> None:
+    """NetworkManager goes on to connect it for as long as it has no carrier."""
+    begun = time.monotonic()
+    assert kept.ask(name="lone0", persist="auto", addresses=["10.61.0.1/24"])["changed"]
+    assert time.monotonic() - begun < 12
+    assert not kept.ask(name="lone0", persist="auto", addresses=["10.61.0.1/24"])["changed"]
+    assert kept.addresses("lone0") == {"10.61.0.1/24"}
+    begun = time.monotonic()
+    assert kept.ask(name="lone0", persist="auto", state="absent")["changed"]
+    assert time.monotonic() - begun < 12
+
+
+def test_many_bridges_take_no_longer_each_than_few(kept: KeptHost) -> None:
+    """With nothing to do; all files are looked at, once."""
+    few, many = ([{"name": f"many{n}"} for n in range(count)] for count in (10, 80))
+    assert kept.ask(bridges=many, persist="auto")["changed"]
+    took = []
+    for bridges in (few, many):
+        begun = time.monotonic()
+        assert not kept.ask(bridges=bridges, persist="auto")["changed"]
+        took.append(time.monotonic() - begun)
+    gone = [{"name": bridge["name"], "state": "absent"} for bridge in many]
+    assert kept.ask(bridges=gone, persist="auto")["changed"]
+    print(f"{kept.machine.backend}: {took[0]:.2f} s for 10, {took[1]:.2f} s for 80")
+    assert took[1] < 8 * took[0]
+
+
+def test_what_a_link_stands_on_may_be_said_later(kept: KeptHost) -> None:
+    under = {"name": "under0", "addresses": ["10.61.0.1/24"]}
+    link = {"name": "vx1", "type": "vxlan", "id": 5, "parent": "under0", "remote": "10.61.0.9", "dstport": 4789}
+    both = [{"name": "over0", "ports": [link]}, under]
+    assert kept.ask(bridges=[under])["changed"]
+    answer = kept.ask(bridges=both, persist="auto")
+    assert answer["changed"] and not kept.ask(bridges=both, persist="auto")["changed"], answer
+    gone = [{"name": one["name"], "state": "absent"} for one in both]
+    assert kept.ask(bridges=gone, persist="auto")["changed"]
 
 
 # What is bad

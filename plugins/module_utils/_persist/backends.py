@@ -65,17 +65,24 @@ def made(files: Mapping[str, File]) -> frozenset[str]:
 def replaced(boot: Boot, bridges: Mapping[str, Kept | None]) -> Files:
     """All files with these bridges' in place of their former ones (None: with none), whichever backend kept those. What
     somebody else says of a link of ours is kept beside as a backup; once the link is nobody's again, it is back."""
-    result, former = dict(boot.files), _by_owner(boot.files)
-    for bridge, kept in bridges.items():
-        for path in former.get(bridge, ()):
-            if owner(result[path].text) == bridge:  # not one that another of these has just taken over
-                del result[path]
-        if kept:
-            result.update(renderers()[boot.backend].render(kept, result, boot.in_charge))
+    result = _rendered(boot, dict(boot.files), bridges)
+    if any(port.get("parent") for kept in bridges.values() if kept for port in kept.ports):
+        result = _rendered(boot, result, bridges)  # the parent's file may be that of a bridge that came later
     taken = {name for path, file in result.items() if owner(file.text) for name in links(path, file.text)}
     for renderer in renderers().values():
         result = renderer.yielding(result, taken)
     return result
+
+
+def _rendered(boot: Boot, files: Files, bridges: Mapping[str, Kept | None]) -> Files:
+    former = _by_owner(files)
+    for bridge, kept in bridges.items():
+        for path in former.get(bridge, ()):
+            if owner(files[path].text) == bridge:  # not one that another of these has just taken over
+                del files[path]
+        if kept:
+            files.update(renderers()[boot.backend].render(kept, files, boot.in_charge))
+    return files
 
 
 def _by_owner(files: Mapping[str, File]) -> dict[str | None, list[str]]:

@@ -31,6 +31,7 @@ _FOLDERS = (
     "/usr/lib/NetworkManager/system-connections",
 )
 _SETTLE_SECONDS = 20
+_UNSURE_SECONDS = 3
 
 
 def runs() -> bool:
@@ -47,9 +48,11 @@ def paths() -> Iterable[pathlib.Path]:
 def charges(links: Sequence[str]) -> dict[str, str]:
     """{link: the file of the profile that it runs}, without those that NetworkManager only watches."""
     notes = {link: _note_of(link) for link in links}
-    runs_ = {link: note.get("connection-uuid", "") for link, note in notes.items() if note.get("managed") == "true"}
-    profiles = _profiles() if runs_ else {}
-    return {link: profiles[uuid] for link, uuid in runs_.items() if uuid in profiles}
+    profile_of = {
+        link: note.get("connection-uuid", "") for link, note in notes.items() if note.get("managed") == "true"
+    }
+    profiles = _profiles() if profile_of else {}
+    return {link: profiles[uuid] for link, uuid in profile_of.items() if uuid in profiles}
 
 
 def _note_of(link: str) -> dict[str, str]:
@@ -126,13 +129,26 @@ def _tidy(link: str, profile: str) -> None:
 
 
 def _come_to_rest() -> None:
+    """A link without a carrier, as a bridge without ports is, it goes on to connect for minutes, and calls that its start:
+    where nothing else is to come, it has come to rest when it has not changed for a while."""
     deadline, waiting = time.monotonic() + _SETTLE_SECONDS, ("connecting", "deactivating")
+    told, since = "", 0.0
     while time.monotonic() < deadline:
-        states = command.run("nmcli", "-t", "-f", "STATE", "device").splitlines()
-        started = command.run("nmcli", "-t", "-f", "STARTUP", "general").strip() == "started"
-        if started and not any(state.startswith(waiting) for state in states):
+        before, told = told, command.run("nmcli", "-t", "-f", "DEVICE,STATE", "device")
+        since = since if told == before else time.monotonic()
+        states = [line.rpartition(":") for line in told.splitlines()]
+        busy = [name for name, _colon, state in states if state.startswith(waiting)]
+        if not busy and command.run("nmcli", "-t", "-f", "STARTUP", "general").strip() == "started":
+            return
+        if busy and not any(map(_has_carrier, busy)) and time.monotonic() - since > _UNSURE_SECONDS:
             return
         time.sleep(0.1)
+
+
+def _has_carrier(link: str) -> bool:
+    """In the words of RFC 2863, as the kernel has them (operstates.rst)."""
+    content = core_files.read(f"/sys/class/net/{link}/operstate")
+    return content is not None and content[0].strip() not in ("down", "lowerlayerdown")
 
 
 def tell(paths: Sequence[str], links: Sequence[str], devices: Sequence[str]) -> None:

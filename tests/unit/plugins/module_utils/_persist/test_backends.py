@@ -57,3 +57,12 @@ def test_a_port_changes_hands_in_one_call(backend: str) -> None:
         "d0",
     }  # fmt: skip
     assert backends.replaced(Boot(backend, {}, {}, files), {"br0": None, "br1": None}) == start
+
+
+@pytest.mark.parametrize("backend", backends.renderers())
+def test_what_a_link_stands_on_may_be_said_later(backend: str) -> None:
+    start = {"/etc/network/interfaces": File("source /etc/network/interfaces.d/*\n")}
+    above = Kept("br1", {}, ({"name": "br0.7", "type": "vlan", "parent": "br0", "id": 7},))
+    files = backends.replaced(Boot(backend, {}, {}, start), {"br1": above, "br0": KEPT})
+    assert files == backends.replaced(Boot(backend, {}, {}, start), {"br0": KEPT, "br1": above})
+    assert files == backends.replaced(Boot(backend, {}, {}, files), {"br1": above, "br0": KEPT})
