@@ -198,7 +198,8 @@ def test_what_a_link_stands_on_may_be_said_later(kept: KeptHost) -> None:
     both = [{"name": "over0", "ports": [link]}, under]
     assert kept.ask(bridges=[under])["changed"]
     answer = kept.ask(bridges=both, persist="auto")
-    assert answer["changed"] and not kept.ask(bridges=both, persist="auto")["changed"], answer
+    assert answer.get("changed") and not kept.ask(bridges=both, persist="auto")["changed"], answer
+    assert kept.addresses("under0") == {"10.61.0.1/24"} and not kept.addresses("over0")  # made up by nobody either
     gone = [{"name": one["name"], "state": "absent"} for one in both]
     assert kept.ask(bridges=gone, persist="auto")["changed"]
 

@@ -74,7 +74,7 @@ def render(kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) 
     """Every file that makes this bridge after a boot, by its path. See `backends.replaced`. Raises InputError."""
     for_nm = by_networkmanager(files, in_charge)
     network: dict[str, typing.Any] = {"version": 2}
-    for section, name, definition in _definitions(kept, for_nm):
+    for section, name, definition in _whole_ones(list(_definitions(kept, for_nm)), files):
         of_nic = physical(files, name) if section == "ethernets" and definition else {}
         network.setdefault(section, {})[name] = {**of_nic, **definition}
     if not for_nm:
@@ -83,6 +83,26 @@ def render(kept: Kept, files: Mapping[str, File], in_charge: Mapping[str, str]) 
         )
     text = f"{mark(kept.name)}\n{yaml.dump({'network': network})}"
     return {path_of(kept.name): File(text, SECRET)}
+
+
+def _whole_ones(
+    told: list[tuple[str, str, Definition]], files: Mapping[str, File]
+) -> Iterable[tuple[str, str, Definition]]:
+    """What a VLAN stands on has to be named before it, as what it is: a link of this file, or of another (a kept bridge)."""
+    here = {name for _section, name, definition in told if definition}
+    for section, name, definition in told:
+        if definition:
+            yield section, name, definition
+        elif name not in here:
+            yield _section_of(name, files) or section, name, definition
+
+
+def _section_of(name: str, files: Mapping[str, File]) -> str | None:
+    for path, file in files.items():
+        for section, told, _link, _definition in defined(contents(file.text)) if is_read(path) else ():
+            if told == name:
+                return section
+    return None
 
 
 def _refuse_lost_vlans(bridge: str, networks: list[Definition]) -> None:
@@ -163,6 +183,8 @@ def _bridge(kept: Kept, for_nm: bool) -> Definition:
         "ipv6.addr-gen-mode": "0",
         "connection.autoconnect-slaves": "1",
     }
+    if for_nm and not options.get("dhcp4") and all(":" in one for one in options.get("addresses", ())):
+        usual["ipv4.method"] = "disabled"  # else it has NetworkManager make an address of 169.254.0.0/16 up
     routers = bool(options.get("accept_ra"))
     definition: Definition = {
         **_backend(kept.name, kept.name, for_nm, **usual),

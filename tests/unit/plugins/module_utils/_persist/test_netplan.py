@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.virtnet.kvm.plugins.module_utils._core.errors import InputError
-from ansible_collections.virtnet.kvm.plugins.module_utils._persist import netplan
-from ansible_collections.virtnet.kvm.plugins.module_utils._persist.model import File, Files, Kept
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist import backends, netplan
+from ansible_collections.virtnet.kvm.plugins.module_utils._persist.model import Boot, File, Files, Kept
 from boots import KEPT, MADE, MARK, NAMED, replaced, there_and_back
 
 OURS = netplan.path_of("br0")
@@ -345,3 +345,36 @@ def test_a_definition_that_is_said_anew_is_taken_out_again() -> None:
     kept = replaced("netplan", again, KEPT)
     assert "eno1" not in network(kept)["ethernets"]
     assert network(replaced("netplan", kept, None))["ethernets"]["eno1"] == {"mtu": 1400}
+
+
+def test_what_a_vlan_stands_on_is_named_as_what_it_is() -> None:
+    """netplan refuses a link of two types."""
+    vlan = {"name": "br0.7", "type": "vlan", "parent": "br0", "id": 7}
+    there = replaced("netplan", {}, KEPT)
+    above = backends.replaced(Boot("netplan", {}, {}, there), {"br1": Kept("br1", {}, (vlan,))})
+    told = network(above, netplan.path_of("br1"))
+    assert told["bridges"]["br0"] == {} and "ethernets" not in told
+    bond = {"name": "bond0", "type": "bond", "ports": ["eno1"]}
+    own = backends.replaced(
+        Boot("netplan", {}, {}, {}), {"br1": Kept("br1", {}, ({**vlan, "name": "x", "parent": "bond0"}, bond))}
+    )
+    assert (
+        "bond0" not in network(own, netplan.path_of("br1"))["ethernets"]
+        and "bond0" in network(own, netplan.path_of("br1"))["bonds"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [
+        ({}, "disabled"),
+        ({"addresses": ["2001:db8::1/64"]}, "disabled"),
+        ({"addresses": ["192.0.2.1/24"]}, None),
+        ({"dhcp4": True}, None),
+    ],
+)
+def test_networkmanager_makes_no_address_up(options: dict, method: str | None) -> None:
+    """netplan would write method=link-local for a bridge without an IPv4 address."""
+    files = netplan.render(Kept("br0", options, ()), {}, BY_NM)
+    told = network(files, OURS)["bridges"]["br0"]["networkmanager"]["passthrough"]
+    assert told.get("ipv4.method") == method
