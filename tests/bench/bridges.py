@@ -79,6 +79,8 @@ class Bench(Host):
         """Seconds inside the program, and of all of it."""
         timed = f"TIMEFORMAT=%R; time python3 /root/raw.py {what} {self.count} {self.parent!r}"
         done = self.host.run(["bash", "-c", timed], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if not done.stdout:
+            raise SystemExit(done.stderr)
         return float(done.stdout), float(done.stderr.split()[-1])
 
     def once(self) -> dict[str, float]:
