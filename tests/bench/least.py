@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026, the virtnet.kvm contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -43,7 +42,7 @@ def read(network: libvirt.virNetwork) -> dict:
             "mac_address": live.find("mac").get("address"),
             "uuid": live.findtext("uuid"),
         }
-        for _ in range(2)
+        for _copy in range(2)
     )
     facts = {"changed": False, "actions": [], "restart_required": False, "guests": []}
     return {"name": network.name(), **facts, "before": was, "after": now}
