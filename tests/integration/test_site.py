@@ -107,7 +107,7 @@ iptables -t nat -A POSTROUTING -s 10.34.0.0/24 -o host0 -j MASQUERADE
 # What of it can be told apart from the declared networks' own while these are there.
 LOOK = (
     "virsh -q net-dumpxml own; virsh -q net-dumpxml stopped; virsh -q net-list --all | grep -e ' own ' -e ' stopped ';"
-    " ip address show br-own | grep inet; ip route show table 35; nft -s list table inet own;"
+    " ip address show br-own | grep inet | sed 's/ tentative//'; ip route show table 35; nft -s list table inet own;"
     " for tool in iptables ip6tables; do $tool-save | grep -e OWN -e 'dport 79' -e 'dport 25' -e ' 10[.]34[.]' -e virbr-own; done"
 )
 
