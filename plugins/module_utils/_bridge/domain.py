@@ -30,7 +30,7 @@ __all__ = ["apply", "connect", "desired", "guard", "observe", "plan", "restore",
 def connect(params: Params, dry: bool) -> contextlib.AbstractContextManager[typing.Any]:
     """The kernel, for as long as the task lasts; what a crashed run has left unconfirmed is put back first."""
     del params
-    if any(every()):
+    if every():
         from .._confirm.guard import settle
         from . import back
 

@@ -9,7 +9,7 @@ import dataclasses
 import ipaddress
 
 from .._core.plan import Item, Plan, Step
-from .._kernel.values import Link, Route
+from .._kernel.values import Link
 from .._persist import backends
 from .._persist.model import owner
 from . import boot, checks
@@ -105,8 +105,8 @@ def _back(back: Back, now: State) -> Plan:
     )
     routes = now.routes
     if routes is not None and back.state.routes is not None:
-        others = [route for route in routes if not _is_over(route, back.links)]
-        routes = (*others, *(one for one in back.state.routes if _is_over(one, back.links)))
+        others = [route for route in routes if not route.over(*back.links)]
+        routes = (*others, *(one for one in back.state.routes if one.over(*back.links)))
     files = {path: file for path, file in now.files.items() if path not in back.paths}
     files.update({path: file for path, file in back.state.files.items() if path in back.paths})
     steps = difference(now, State(links, routes, files))
@@ -117,10 +117,6 @@ def _back(back: Back, now: State) -> Plan:
         paths = sorted(path for path in back.paths if backends.of(path) == backend)
         steps.append(tell(backend, paths, back.state, back.state))
     return Plan((Item("", None, None, tuple(steps)),), before=now)
-
-
-def _is_over(route: Route, links: frozenset[str]) -> bool:
-    return any(hop.dev in links for hop in route.hops)
 
 
 def _as_before(link: Link) -> Link:

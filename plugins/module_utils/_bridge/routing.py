@@ -30,7 +30,7 @@ def without_links(state: State, *names: str) -> State:
     return dataclasses.replace(
         state,
         links={name: link for name, link in state.links.items() if name not in names},
-        routes=routes_changed(state, lambda route: None if any(route.over(name) for name in names) else route),
+        routes=routes_changed(state, lambda route: None if route.over(*names) else route),
     )
 
 

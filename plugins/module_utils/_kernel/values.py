@@ -98,8 +98,9 @@ class Route:
         """Whether the hop's router is of the other IP version (RFC 5549)."""
         return hop.via is not None and (":" in hop.via) is not (self.version == 6)
 
-    def over(self, link: str) -> bool:
-        return any(hop.dev == link for hop in self.hops)
+    def over(self, *links: str) -> bool:
+        """Whether one of its ways is over one of these links."""
+        return any(hop.dev in links for hop in self.hops)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,8 +28,7 @@ def runs() -> bool:
 
 
 def _named() -> list[str]:
-    texts = [path.read_text() for path in paths() if path.is_file() and not path.name.endswith(BACKUP)]
-    return [link for text in texts for link in ifupdown.links("", text)]
+    return [link for path in _files() for link in ifupdown.links("", path.read_text())]
 
 
 def paths() -> Iterable[pathlib.Path]:
@@ -41,10 +40,9 @@ def paths() -> Iterable[pathlib.Path]:
 def charges(links: Sequence[str]) -> dict[str, str]:
     """{link: the file with its stanza}."""
     named: dict[str, str] = {}
-    for path in paths():
-        if path.is_file() and not path.name.endswith(BACKUP):
-            for link in ifupdown.links("", path.read_text()):
-                named.setdefault(link, str(path))
+    for path in _files():
+        for link in ifupdown.links("", path.read_text()):
+            named.setdefault(link, str(path))
     return {link: named[link] for link in links if link in named}
 
 

@@ -17,7 +17,7 @@ from .._core.errors import InputError
 from .._core.table import Options
 from .definitions import FOLDER, MADE, SUFFIX, TYPES, Definition, contents, defined, is_of, is_read, is_whole, physical
 from .model import BACKUP, File, Files, Kept, mark, owner
-from .networkmanager import uuid_of
+from .networkmanager import method, uuid_of
 
 PREFIX = "90-virtnet-"
 SECRET = 0o600  # it complains of a file that others may read
@@ -183,7 +183,7 @@ def _bridge(kept: Kept, for_nm: bool) -> Definition:
         "ipv6.addr-gen-mode": "0",
         "connection.autoconnect-slaves": "1",
     }
-    if for_nm and not options.get("dhcp4") and all(":" in one for one in options.get("addresses", ())):
+    if method(options, 4) == "disabled":
         usual["ipv4.method"] = "disabled"  # else it has NetworkManager make an address of 169.254.0.0/16 up
     routers = bool(options.get("accept_ra"))
     definition: Definition = {

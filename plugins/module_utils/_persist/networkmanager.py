@@ -183,14 +183,14 @@ def _split(span: str, pvid: int | None) -> Iterable[str]:
 
 
 def _four(kept: Kept) -> list[tuple[str, typing.Any]]:
-    lines: list[tuple[str, typing.Any]] = [("method", _method(kept.options, 4)), *_addresses(kept.options, 4)]
+    lines: list[tuple[str, typing.Any]] = [("method", method(kept.options, 4)), *_addresses(kept.options, 4)]
     if kept.options.get("gateway4") and _addresses(kept.options, 4):
         lines.append(("gateway", kept.options["gateway4"]))
     return [*lines, *_routes(kept, 4), ("route-metric", 0), *_dns(kept, 4)]
 
 
 def _six(kept: Kept) -> list[tuple[str, typing.Any]]:
-    lines: list[tuple[str, typing.Any]] = [("method", _method(kept.options, 6)), *_addresses(kept.options, 6)]
+    lines: list[tuple[str, typing.Any]] = [("method", method(kept.options, 6)), *_addresses(kept.options, 6)]
     return [*lines, *_routes(kept, 6), ("route-metric", 256), ("addr-gen-mode", "eui64"), *_dns(kept, 6)]
 
 
@@ -203,8 +203,8 @@ def _addresses(options: Options, version: int) -> list[tuple[str, typing.Any]]:
     return [(f"address{number}", one) for number, one in enumerate(found, 1)]
 
 
-def _method(options: Options, version: int) -> str:
-    """Where addresses come from."""
+def method(options: Options, version: int) -> str:
+    """Where the addresses of an IP version come from."""
     by_hand = bool(_addresses(options, version))
     if version == 4:
         return "auto" if options.get("dhcp4") else "manual" if by_hand else "disabled"
@@ -214,7 +214,7 @@ def _method(options: Options, version: int) -> str:
 
 def _has_dns(options: Options, version: int) -> bool:
     """Whether DNS can be said beside the addresses of this version: else the whole profile is refused when it is read."""
-    return _method(options, version) not in ("disabled", "link-local")
+    return method(options, version) not in ("disabled", "link-local")
 
 
 def _routes(kept: Kept, version: int) -> list[tuple[str, typing.Any]]:
