@@ -25,17 +25,18 @@ from timing import ROOT, Host
 
 RUNS = {1: 5, 10: 5, 100: 5, 1000: 1}
 UTILS = "ansible_collections.virtnet.kvm.plugins.module_utils"
-LEAST = """
-- hosts: h1
-  gather_facts: false
-  tasks:
-    - {name: Ping, ansible.builtin.ping: }
-    - {name: Least, least: {networks: NETWORKS}}
-    - {name: Ping again, ansible.builtin.ping: }
-    - {name: Least again, least: {networks: NETWORKS}}
-"""
-COLUMNS = ("raw nothing", "ours nothing", "bound", "ours again", "bound again", "peer nothing")
-FRESH = ("raw fresh", "ours fresh", "ratio", "peer fresh")
+OURS = (ROOT / "tests/bench/ours.yml").read_text()
+LEAST = OURS.replace("virtnet.kvm.libvirt_network", "least").replace("Ours", "Least")
+# What is told, and above it the column's head.
+NOTHING = {
+    "raw nothing": "raw",
+    "ours nothing": "ours",
+    "bound": "bound",
+    "ours again": "again",
+    "bound again": "bound",
+    "peer nothing": "peer",
+}
+FRESH = {"raw fresh": "raw", "ours fresh": "ours", "ratio": "ratio", "peer fresh": "peer"}
 
 
 class Bench(Host):
@@ -138,8 +139,8 @@ def main() -> None:
         ensure_peer()
     bench = Bench()
     print(f"{'':28}|{'nothing to do':^54}|{'fresh':^36}")
-    words = [f"{word.split()[-1] if word.endswith('again') else word.split()[0]:>9}" for word in (*COLUMNS, *FRESH)]
-    print(f"{'networks':14}{'count':>6}{'ping':>8}|{''.join(words[: len(COLUMNS)])}|{''.join(words[len(COLUMNS) :])}")
+    heads = ["".join(f"{head:>9}" for head in part.values()) for part in (NOTHING, FRESH)]
+    print(f"{'networks':14}{'count':>6}{'ping':>8}|{'|'.join(heads)}")
     for kind in arguments.kinds.split(","):
         for count in (int(word) for word in arguments.counts.split(",")):
             if kind == "nat" and count > 100:
@@ -148,9 +149,8 @@ def main() -> None:
             if arguments.least and kind == "isolated":
                 bench.least(count)
             row.update(bench.peer(count, kind) if count <= 100 and not arguments.no_peer else {})
-            told = [f"{row.get(word, float('nan')):>9.3f}" for word in (*COLUMNS, *FRESH)]
-            line = f"{''.join(told[: len(COLUMNS)])}|{''.join(told[len(COLUMNS) :])}"
-            print(f"{kind:14}{count:>6}{row['ping']:>8.3f}|{line}", flush=True)
+            told = ["".join(f"{row.get(name, float('nan')):>9.3f}" for name in part) for part in (NOTHING, FRESH)]
+            print(f"{kind:14}{count:>6}{row['ping']:>8.3f}|{'|'.join(told)}", flush=True)
     bench.raw("clean", 0, "isolated")
     bench.lab.down()
 

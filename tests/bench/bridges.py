@@ -71,9 +71,12 @@ class Bench(Host):
 
     def clean(self) -> None:
         if self.persist != "none":
-            gone = json.dumps([{"name": f"bench{number}", "state": "absent"} for number in range(self.count)])
-            self.times(PLAY.replace("PERSIST", self.persist).replace("BRIDGES", gone))
+            self.play([{"name": f"bench{number}", "state": "absent"} for number in range(self.count)])
         self.host.run(["sh", "-c", CLEAN])
+
+    def play(self, bridges: list[dict]) -> dict[str, tuple[float, bool]]:
+        """Seconds of each task, and whether it changed anything."""
+        return self.times(PLAY.replace("PERSIST", self.persist).replace("BRIDGES", json.dumps(bridges)))
 
     def raw(self, what: str) -> tuple[float, float]:
         """Seconds inside the program, and of all of it."""
@@ -91,8 +94,7 @@ class Bench(Host):
             found[f"{what} fresh"], found[f"{what} fresh, all of the program"] = self.raw(what)
         self.clean()
         for what in ("fresh", "nothing"):
-            bridges = json.dumps([self.bridge(number) for number in range(self.count)])
-            tasks = self.times(PLAY.replace("PERSIST", self.persist).replace("BRIDGES", bridges))
+            tasks = self.play([self.bridge(number) for number in range(self.count)])
             assert tasks["Ours"][1] is (what == "fresh") and not tasks["Ours again"][1], tasks
             found[f"ours {what}"], found["ping"] = tasks["Ours"][0], tasks["Ping"][0]
             found["ours nothing, again"], found["ping, again"] = tasks["Ours again"][0], tasks["Ping again"][0]

@@ -33,19 +33,16 @@ def main() -> None:
 def read(network: libvirt.virNetwork) -> dict:
     """As libvirt_network answers of a network with nothing to do."""
     live, _config = etree.fromstring(network.XMLDesc(0)), network.XMLDesc(1)
-    was, now = (
-        {
-            "state": "active",
-            "autostart": True,
-            "mode": "isolated",
-            "bridge": live.find("bridge").get("name"),
-            "mac_address": live.find("mac").get("address"),
-            "uuid": live.findtext("uuid"),
-        }
-        for _copy in range(2)
-    )
+    told = {
+        "state": "active",
+        "autostart": True,
+        "mode": "isolated",
+        "bridge": live.find("bridge").get("name"),
+        "mac_address": live.find("mac").get("address"),
+        "uuid": live.findtext("uuid"),
+    }
     facts = {"changed": False, "actions": [], "restart_required": False, "guests": []}
-    return {"name": network.name(), **facts, "before": was, "after": now}
+    return {"name": network.name(), **facts, "before": told, "after": told}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from ansible_collections.virtnet.kvm.plugins.module_utils._persist.model import 
 
 KEPT = Kept("br0", {"addresses": ["192.0.2.10/24"]}, ({"name": "eno1"}, {"name": "d0", "type": "dummy"}))
 
+START = {"/etc/network/interfaces": File("source /etc/network/interfaces.d/*\n")}
+
 
 def replaced(files: Files, backend: str, kept: Kept | None) -> Files:
     return backends.replaced(Boot(backend, {}, {}, files), {"br0": kept})
@@ -18,14 +20,13 @@ def replaced(files: Files, backend: str, kept: Kept | None) -> Files:
 
 @pytest.mark.parametrize("backend", backends.renderers())
 def test_every_backend_makes_a_bridge_for_good_and_only_once(backend: str) -> None:
-    start = {"/etc/network/interfaces": File("source /etc/network/interfaces.d/*\n")}
-    files = replaced(start, backend, KEPT)
+    files = replaced(START, backend, KEPT)
     ours = {path: file for path, file in files.items() if owner(file.text) == "br0"}
     assert ours and {backends.of(path) for path in ours} == {backend}
     assert backends.made(files) == {"br0", "d0"}
     assert {name for path, file in ours.items() for name in backends.links(path, file.text)} == {"br0", "eno1", "d0"}
     assert replaced(files, backend, KEPT) == files
-    assert replaced(files, backend, None) == start
+    assert replaced(files, backend, None) == START
     assert backends.broken(files, backend) is None
 
 
@@ -44,25 +45,20 @@ def test_a_move_leaves_no_file_of_the_former(former: str, backend: str) -> None:
 @pytest.mark.parametrize("backend", backends.renderers())
 def test_a_port_changes_hands_in_one_call(backend: str) -> None:
     """The new one's files stay, in whichever order the two are said."""
-    start = {"/etc/network/interfaces": File("source /etc/network/interfaces.d/*\n")}
     without = Kept("br0", {"addresses": ["192.0.2.10/24"]}, ())
     taker = Kept("br1", {}, ({"name": "eno1"}, {"name": "d0", "type": "dummy"}))
-    before = replaced(start, backend, KEPT)
+    before = replaced(START, backend, KEPT)
     boot = Boot(backend, {}, {}, before)
     files = backends.replaced(boot, {"br1": taker, "br0": without})
     assert files == backends.replaced(boot, {"br0": without, "br1": taker})
-    assert {name for path, file in files.items() if owner(file.text) == "br1" for name in backends.links(path, file.text)} == {
-        "br1",
-        "eno1",
-        "d0",
-    }  # fmt: skip
-    assert backends.replaced(Boot(backend, {}, {}, files), {"br0": None, "br1": None}) == start
+    takers = {path: file for path, file in files.items() if owner(file.text) == "br1"}
+    assert {name for path, file in takers.items() for name in backends.links(path, file.text)} == {"br1", "eno1", "d0"}
+    assert backends.replaced(Boot(backend, {}, {}, files), {"br0": None, "br1": None}) == START
 
 
 @pytest.mark.parametrize("backend", backends.renderers())
 def test_what_a_link_stands_on_may_be_said_later(backend: str) -> None:
-    start = {"/etc/network/interfaces": File("source /etc/network/interfaces.d/*\n")}
     above = Kept("br1", {}, ({"name": "br0.7", "type": "vlan", "parent": "br0", "id": 7},))
-    files = backends.replaced(Boot(backend, {}, {}, start), {"br1": above, "br0": KEPT})
-    assert files == backends.replaced(Boot(backend, {}, {}, start), {"br0": KEPT, "br1": above})
+    files = backends.replaced(Boot(backend, {}, {}, START), {"br1": above, "br0": KEPT})
+    assert files == backends.replaced(Boot(backend, {}, {}, START), {"br0": KEPT, "br1": above})
     assert files == backends.replaced(Boot(backend, {}, {}, files), {"br1": above, "br0": KEPT})

@@ -358,10 +358,8 @@ def test_what_a_vlan_stands_on_is_named_as_what_it_is() -> None:
     own = backends.replaced(
         Boot("netplan", {}, {}, {}), {"br1": Kept("br1", {}, ({**vlan, "name": "x", "parent": "bond0"}, bond))}
     )
-    assert (
-        "bond0" not in network(own, netplan.path_of("br1"))["ethernets"]
-        and "bond0" in network(own, netplan.path_of("br1"))["bonds"]
-    )
+    told = network(own, netplan.path_of("br1"))
+    assert "bond0" not in told["ethernets"] and "bond0" in told["bonds"]
 
 
 @pytest.mark.parametrize(
